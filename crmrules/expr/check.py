@@ -1,0 +1,399 @@
+"""A tree against declared fields: names, types, nulls, limits and cost, before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import NoReturn, assert_never, final
+
+from crmrules import money
+from crmrules.errors import ExpressionError, closest, did_you_mean
+from crmrules.expr import tree
+from crmrules.expr.functions import AGGREGATES, FUNCTIONS, NUMERIC, ORDERED, Function
+from crmrules.types import BOOL, DATE, DATETIME, DURATION, NULL, NUMBER, TEXT, Kind, Type
+
+DEAREST = 2_000
+_LARGEST_FLOAT = 1.7976931348623157e308
+_LONGEST_DURATION = 3_700_000.0
+
+Schema = Mapping[str, Type]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A tree that fits the fields, with what is known of each node.
+
+    types: by `id` of the node. operands: the type in which a comparison compares, by `id`.
+    fields: the names that are read. cost: the steps of a column run for each record, an upper bound.
+    """
+
+    tree: tree.Node
+    text: str
+    types: Mapping[int, Type]
+    operands: Mapping[int, Type]
+    fields: tuple[str, ...]
+    schema: Schema
+    cost: int
+
+    def type_of(self, node: tree.Node) -> Type:
+        return self.types[id(node)]
+
+    @property
+    def type(self) -> Type:
+        return self.types[id(self.tree)]
+
+
+def check(node: tree.Node, fields: Schema, *, text: str = "", measures: Schema | None = None) -> Checked:
+    """The checked tree. `measures` are the names allowed outside aggregates; without it, none are allowed
+    beside an aggregate, and a tree without aggregates is about one record's `fields`.
+
+    Raises ExpressionError: E101 unknown name, E102 types that do not go together, E104 wrong arguments,
+    E105 aggregates where none can be, E107 too dear.
+    """
+    checker = _Checker(text or tree.text(node), fields, measures, node)
+    checker.visit(node)
+    cost = _cost(node, checker.types)
+    if cost > DEAREST:
+        checker.refuse("E107", f"the expression costs {cost:,} steps a record, {DEAREST:,} is the most", node)
+    read = tuple(checker.read)
+    return Checked(node, checker.text, checker.types, checker.operands, read, checker.schema, cost)
+
+
+def _cost(node: tree.Node, types: Mapping[int, Type]) -> int:
+    """Steps of a column run. What a null or overflow test looks at is computed twice, so chains of such
+    tests double at each level; the limit on cost is what bounds them."""
+    below = [_cost(child, types) for child in tree.children(node)]
+    match node:
+        case tree.Arithmetic("/"):
+            return 3 + below[0] + 2 * below[1]
+        case tree.Arithmetic() if types[id(node)].kind == "number" and may_overflow(node, types):
+            return 2 + 2 * sum(below)
+        case tree.Comparison(operator, left) if operator == "!=" or types[id(left)].kind == "bool":
+            return 2 + 2 * sum(below)
+        case tree.Call(function):
+            return FUNCTIONS[function].cost * (1 + sum(below))
+    return 1 + sum(below)
+
+
+def has_aggregate(node: tree.Node) -> bool:
+    """Whether the tree looks at many records."""
+    return any(isinstance(part, tree.Aggregate) for part in tree.walk(node))
+
+
+@final
+class _Checker:
+    def __init__(self, text: str, fields: Schema, measures: Schema | None, root: tree.Node) -> None:
+        self.text = text
+        self.fields = fields
+        grouped = measures is not None or has_aggregate(root)
+        self.grouped = grouped
+        self.measures: Schema = measures or {}
+        self.schema: Schema = self.measures if grouped else fields
+        self.within = ""
+        self.types: dict[int, Type] = {}
+        self.operands: dict[int, Type] = {}
+        self.read: dict[str, None] = {}
+
+    def refuse(self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None) -> NoReturn:
+        raise ExpressionError(
+            code, message, text=self.text, span=node.span, hint=hint, suggestions=names or ()
+        )
+
+    def visit(self, node: tree.Node) -> Type:
+        found = self.type_of(node)
+        self.types[id(node)] = found
+        return found
+
+    def type_of(self, node: tree.Node) -> Type:
+        match node:
+            case tree.Constant(value):
+                return _type_of_constant(value)
+            case tree.Name():
+                return self.name(node)
+            case tree.Negative(operand):
+                found = self.visit(operand)
+                return found if found.kind in NUMERIC else self.unfit(node, operand, found, "a number")
+            case tree.Arithmetic():
+                return self.arithmetic(node)
+            case tree.Comparison():
+                return self.comparison(node)
+            case tree.Membership():
+                return self.membership(node)
+            case tree.Not(operand):
+                return self.condition(operand)
+            case tree.Logic(_, operands):
+                nullable = [self.condition(operand).nullable for operand in operands]
+                return Type("bool", nullable=any(nullable))
+            case tree.Choice(condition, then, otherwise):
+                self.condition(condition)
+                return self.common(node, (then, otherwise), "the two sides of `if … else`")
+            case tree.Call():
+                return self.call(node)
+            case tree.Aggregate():
+                return self.aggregate(node)
+        assert_never(node)
+
+    def name(self, node: tree.Name) -> Type:
+        schema = self.schema if not self.within else self.fields
+        if (found := schema.get(node.name)) is not None:
+            self.read[node.name] = None
+            return found
+        if self.grouped and not self.within and node.name in self.fields:
+            self.refuse(
+                "E105",
+                f"`{node.name}` is a field of a record and stands outside an aggregate",
+                node,
+                f"write for example sum({node.name})",
+            )
+        names = closest(node.name, schema)
+        self.refuse("E101", f"unknown name `{node.name}`", node, did_you_mean(node.name, schema), names)
+
+    def condition(self, node: tree.Node) -> Type:
+        found = self.visit(node)
+        if found.kind not in ("bool", "null"):
+            self.unfit(node, node, found, "a condition (yes or no)")
+        return Type("bool", nullable=found.nullable)
+
+    def unfit(self, place: tree.Node, operand: tree.Node, found: Type, expected: str) -> NoReturn:
+        hint = ""
+        if found.kind in ("date", "datetime"):
+            hint = "subtract two dates to get a duration: days(later - earlier)"
+        elif found.kind == "duration":
+            hint = "write days(…) for the number of days"
+        elif found.kind == "text" and expected.startswith("a condition"):
+            hint = "compare it: x == 'abc'"
+        elif found.kind in NUMERIC and expected.startswith("a condition"):
+            hint = "compare it: x > 0"
+        self.refuse("E102", f"{_named(operand)} is {_a(found)}, expected {expected}", operand, hint)
+
+    def arithmetic(self, node: tree.Arithmetic) -> Type:
+        left, right = self.visit(node.left), self.visit(node.right)
+        moments = ("date", "datetime")
+        if node.operator == "-" and left.kind in moments and right.kind in moments:
+            return Type("duration", nullable=left.nullable or right.nullable)
+        for side, found in ((node.left, left), (node.right, right)):
+            if found.kind not in ("number", "money", "null", "duration") or (
+                found.kind == "duration" and not left.kind == right.kind == "duration"
+            ):
+                self.unfit(node, side, found, "a number")
+        nullable = left.nullable or right.nullable
+        if node.operator in ("+", "-"):
+            shared = self.shared(node.left, node.right)
+            if shared is not None and shared.kind in ("money", "duration"):
+                return Type(shared.kind, shared.digits, nullable)
+        if node.operator == "/" and not (isinstance(node.right, tree.Constant) and node.right.value):
+            nullable = True
+        return Type("number", nullable=nullable or may_overflow(node, self.types))
+
+    def comparison(self, node: tree.Comparison) -> Type:
+        left, right = self.visit(node.left), self.visit(node.right)
+        for side in (node.left, node.right):
+            if isinstance(side, tree.Constant) and side.value is None:
+                self.refuse("E102", "nothing compares with None", node, "write is_null(x) or not is_null(x)")
+        shared = self.shared(node.left, node.right)
+        if shared is None:
+            hint = ""
+            if {left.kind, right.kind} in ({"text", "date"}, {"text", "datetime"}):
+                other = "date('2026-01-31')" if "date" in (left.kind, right.kind) else "datetime('2026-01-31 18:00')"
+                hint = f"write {other} for a date"
+            elif {left.kind, right.kind} == {"text", "number"}:
+                hint = "declare the field with the type it has, or put the value in quotes"
+            elif "duration" in (left.kind, right.kind):
+                hint = "write days(…) for the number of days"
+            self.refuse("E102", f"{_a(left)} cannot be compared with {_a(right)}", node, hint)
+        self.operands[id(node)] = shared
+        if node.operator not in ("==", "!=") and left.kind == "bool":
+            self.refuse("E102", "yes and no have no order", node, "compare with == or !=")
+        for enumerated, constant in ((left, node.right), (right, node.left)):
+            self.known_value(enumerated, constant)
+        return Type("bool", nullable=left.nullable or right.nullable)
+
+    def known_value(self, enumerated: Type, constant: tree.Node) -> None:
+        if not enumerated.values or not isinstance(constant, tree.Constant):
+            return
+        value = constant.value
+        if isinstance(value, str) and value not in enumerated.values:
+            names = closest(value, enumerated.values)
+            hint = f"did you mean '{names[0]}'?" if names else f"it holds {', '.join(map(repr, enumerated.values[:12]))}"
+            self.refuse("E108", f"the field never holds {value!r}", constant, hint, names)
+
+    def membership(self, node: tree.Membership) -> Type:
+        operand = self.visit(node.operand)
+        compared = operand
+        for value in node.values:
+            self.visit(value)
+            shared = self.shared(node.operand, value)
+            if shared is None:
+                found = self.types[id(value)]
+                self.refuse("E102", f"{_a(found)} in a list that is compared with {_a(operand)}", value)
+            compared = shared if compared.kind != "number" else compared
+            self.known_value(operand, value)
+        self.operands[id(node)] = compared
+        return Type("bool", nullable=operand.nullable)
+
+    def call(self, node: tree.Call) -> Type:
+        row = FUNCTIONS[node.function]
+        count = len(node.arguments)
+        if count < row.required or (count > len(row.parameters) and not row.variadic):
+            self.refuse("E104", f"`{row.name}` takes {_how_many(row)}, not {count}", node, f"for example {row.example}")
+        for position, argument in enumerate(node.arguments):
+            allowed = row.parameters[min(position, len(row.parameters) - 1)]
+            found = self.visit(argument)
+            money_as_number = found.kind == "money" and "number" in allowed
+            if found.kind not in allowed and found.kind != "null" and not money_as_number:
+                self.unfit(node, argument, found, _listed(allowed))
+        for argument in node.arguments[row.constants_from :] if row.constants_from is not None else ():
+            self.small_constant(row.name, argument)
+        nullable = any(self.types[id(argument)].nullable for argument in node.arguments)
+        if row.nulls == "own":
+            nullable = row.name == "coalesce" and all(self.types[id(a)].nullable for a in node.arguments)
+        if row.result == "common":
+            shared = self.common(node, node.arguments, f"the values of `{row.name}`")
+            return Type(shared.kind, shared.digits, nullable)
+        return Type(row.result, nullable=nullable)
+
+    def small_constant(self, function: str, node: tree.Node) -> None:
+        value = node.value if isinstance(node, tree.Constant) else None
+        if not (isinstance(value, float) and value.is_integer() and 0 <= value <= 12):
+            self.refuse("E104", f"`{function}` takes a whole number from 0 to 12 here, as a constant", node)
+
+    def aggregate(self, node: tree.Aggregate) -> Type:
+        if self.within:
+            self.refuse("E105", f"`{node.function}` stands inside `{self.within}`", node, "aggregate once")
+        row = AGGREGATES[node.function]
+        self.within = node.function
+        found = self.visit(node.argument) if node.argument is not None else NUMBER.required()
+        if node.argument is not None and found.kind not in row.parameter:
+            self.unfit(node, node.argument, found, _listed(row.parameter))
+        if node.where is not None:
+            self.condition(node.where)
+        self.within = ""
+        kind: Kind = found.kind if row.result == "same" else row.result
+        if node.function == "mean" and found.kind == "duration":
+            kind = "duration"
+        return Type(kind, found.digits if kind == "money" else 0, nullable=row.empty is None)
+
+    def common(self, place: tree.Node, nodes: tuple[tree.Node, ...], what: str) -> Type:
+        found = [self.types.get(id(node)) or self.visit(node) for node in nodes]
+        nullable = any(each.nullable for each in found)
+
+        def merge(one: Type | None, other: Type | None) -> Type | None:
+            return one and other and _shared(one, other)
+
+        typed = [self.as_money(node, found) for node in nodes]
+        shared = reduce(merge, typed)
+        if shared is None:
+            kinds = " and ".join(dict.fromkeys(_a(each) for each in found))
+            self.refuse("E102", f"{what} must be of one type, here are {kinds}", place)
+        return Type(shared.kind, shared.digits, nullable)
+
+    def shared(self, left: tree.Node, right: tree.Node) -> Type | None:
+        found = [self.types[id(left)], self.types[id(right)]]
+        return _shared(self.as_money(left, found), self.as_money(right, found))
+
+    def as_money(self, node: tree.Node, beside: list[Type]) -> Type:
+        """A plain number that is exact in the money it meets is money, so that exactness is not lost."""
+        found = self.types[id(node)]
+        digits = max((other.digits for other in beside if other.kind == "money"), default=None)
+        return Type("money", digits, nullable=False) if digits is not None and is_amount(node, digits) else found
+
+
+def is_amount(node: tree.Node, digits: int) -> bool:
+    """Whether the node is a constant that is exact with so many decimals."""
+    if not isinstance(node, tree.Constant) or type(node.value) is not float:
+        return False
+    try:
+        money.scaled(node.value, digits)
+    except money.NotMoney:
+        return False
+    return True
+
+
+def _shared(left: Type, right: Type) -> Type | None:
+    if left.kind == "null" or right.kind == "null":
+        return right if left.kind == "null" else left
+    if left.kind == right.kind:
+        return Type(left.kind, max(left.digits, right.digits))
+    return NUMBER if {left.kind, right.kind} == {"money", "number"} else None
+
+
+def may_overflow(node: tree.Node, types: Mapping[int, Type]) -> bool:
+    """Whether the value of some arithmetic can go beyond the largest float, and so be null."""
+    return not magnitude(node, types) <= _LARGEST_FLOAT
+
+
+def magnitude(node: tree.Node, types: Mapping[int, Type]) -> float:
+    """A bound of the value's size; infinite or not a number where there is none."""
+    match node:
+        case tree.Constant(float() as value):
+            return abs(value)
+        case tree.Negative(operand):
+            return magnitude(operand, types)
+        case tree.Arithmetic("/", left, tree.Constant(float() as value)) if value:
+            return magnitude(left, types) / abs(value)
+        case tree.Arithmetic("/"):
+            return math.inf
+        case tree.Arithmetic("*", left, right):
+            return magnitude(left, types) * magnitude(right, types)
+        case tree.Arithmetic(_, left, right):
+            return magnitude(left, types) + magnitude(right, types)
+    found = types[id(node)]
+    if found.kind == "money":
+        return 1024.0 * money.LARGEST / 10**found.digits
+    return _LONGEST_DURATION if found.kind == "duration" else _LARGEST_FLOAT
+
+
+def _type_of_constant(value: tree.ConstantValue) -> Type:
+    if value is None:
+        return NULL
+    by_type = {bool: BOOL, float: NUMBER, str: TEXT}
+    found = by_type.get(type(value))
+    if found is None:
+        import datetime as dt
+
+        found = DATETIME if type(value) is dt.datetime else DATE
+    return found.required()
+
+
+_WORDS: dict[str, str] = {
+    "text": "text",
+    "number": "a number",
+    "money": "money",
+    "date": "a date",
+    "datetime": "a date with a time",
+    "bool": "a condition (yes or no)",
+    "duration": "a duration",
+    "null": "a missing value",
+}
+
+
+def _a(found: Type) -> str:
+    return _WORDS[found.kind]
+
+
+def _named(node: tree.Node) -> str:
+    written = tree.text(node)
+    return f"`{written}`" if len(written) <= 40 else "this"
+
+
+def _listed(kinds: frozenset[Kind]) -> str:
+    if kinds == NUMERIC:
+        return "a number"
+    if kinds == ORDERED:
+        return "a number or a date"
+    return " or ".join(sorted(_WORDS[kind] for kind in kinds))
+
+
+def _how_many(row: Function) -> str:
+    most = len(row.parameters)
+    if row.variadic:
+        return f"{row.required} values or more"
+    if row.required == most:
+        return "one value" if most == 1 else f"{most} values"
+    return f"{row.required} to {most} values"
+
+
+__all__ = ["DURATION", "Checked", "Schema", "check", "has_aggregate", "is_amount", "may_overflow"]

@@ -1,0 +1,232 @@
+"""Tree to a narwhals expression over a bound frame, for every DataFrame engine.
+
+In a bound frame text columns hold text and all others float64: money in whole units, dates as days and
+timestamps as microseconds since 1970, yes and no as 1 and 0. A missing value is null, or NaN where the
+engine knows no other. A condition is compiled in its *is-true* or *is-false* form: a column of booleans in
+which null counts as no, so that no engine has to hold a third value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, assert_never, final
+
+from crmrules import money
+from crmrules.expr import tree
+from crmrules.expr.check import Checked, may_overflow
+from crmrules.expr.functions import FUNCTIONS
+from crmrules.types import NUMBER, Scalar, Type
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+Operand = "nw.Expr | float | str"
+EPOCH = dt.date(1970, 1, 1).toordinal()
+MICROSECONDS_A_DAY = 86_400_000_000
+
+
+def carried(value: Scalar) -> float | str | None:
+    """A value as a bound frame holds it."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dt.datetime):
+        return float((value - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1))
+    if isinstance(value, dt.date):
+        return float(value.toordinal() - EPOCH)
+    return float(value)
+
+
+def delivered(value: float | str | None, of: Type) -> Scalar:
+    """The other way round: what a bound frame holds, as an expression over a record gives it."""
+    if value is None or isinstance(value, str) or value != value:
+        return None if not isinstance(value, str) else value
+    match of.kind:
+        case "date":
+            return dt.date.fromordinal(int(value) + EPOCH)
+        case "datetime":
+            return dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=int(value))
+        case "bool":
+            return value == 1.0
+        case "money":
+            return int(value)
+    return float(value)
+
+
+def value_column(checked: Checked) -> nw.Expr:
+    """The expression's value, as a bound frame holds it."""
+    writer = _Writer(checked)
+    return writer.column(writer.value(checked.tree), checked.type)
+
+
+def condition_column(checked: Checked) -> nw.Expr:
+    """Whether the condition is true; where it is false or unknown, the column holds false or null."""
+    return _Writer(checked).tested(checked.tree, wanted=True)
+
+
+@final
+class _Writer:
+    def __init__(self, checked: Checked) -> None:
+        import narwhals as nw
+
+        self.nw = nw
+        self.checked = checked
+        self.types = checked.types
+
+    def column(self, operand: nw.Expr | float | str | None, found: Type) -> nw.Expr:
+        if isinstance(operand, self.nw.Expr):
+            return operand
+        dtype = self.nw.String if found.kind == "text" else self.nw.Float64
+        return self.nw.lit(operand, dtype)
+
+    def value(self, node: tree.Node, wanted: Type | None = None) -> nw.Expr | float | str | None:
+        """A column, or a plain value where the node is a constant."""
+        found = self.types[id(node)]
+        operand = self.plain_value(node)
+        if wanted is None or operand is None or isinstance(operand, str):
+            return operand
+        if wanted.kind == "number" and found.kind == "money":
+            return operand / float(10**found.digits)
+        if wanted.kind == "money" and found.kind == "number":
+            assert isinstance(operand, float)
+            return float(money.scaled(operand, wanted.digits))
+        if wanted.kind == "money" and wanted.digits > found.digits:
+            return operand * float(10 ** (wanted.digits - found.digits))
+        return operand
+
+    def plain_value(self, node: tree.Node) -> nw.Expr | float | str | None:
+        nw = self.nw
+        found = self.types[id(node)]
+        match node:
+            case tree.Constant(value):
+                return carried(value)
+            case tree.Name(name):
+                return nw.col(name)
+            case tree.Negative() | tree.Arithmetic():
+                result = self.arithmetic(node)
+                if found.kind != "number" or not may_overflow(node, self.types):
+                    return result
+                result = self.column(result, found)
+                return nw.when(result.is_finite()).then(result)
+            case tree.Choice(condition, then, otherwise):
+                one = self.column(self.value(then, found), found)
+                other = self.column(self.value(otherwise, found), found)
+                return nw.when(self.tested(condition, wanted=True)).then(one).otherwise(other)
+            case tree.Call():
+                result = self.call(node, found)
+                return result.cast(nw.Float64) if found.kind == "bool" else result
+            case tree.Comparison() | tree.Membership() | tree.Not() | tree.Logic():
+                no = nw.when(self.tested(node, wanted=False)).then(nw.lit(0.0))
+                return nw.when(self.tested(node, wanted=True)).then(nw.lit(1.0)).otherwise(no)
+            case tree.Aggregate():
+                raise AssertionError("aggregates are lowered before a column is looked at")
+        assert_never(node)
+
+    def arithmetic(self, node: tree.Node) -> nw.Expr | float:
+        found = self.types[id(node)]
+        if isinstance(node, tree.Negative):
+            return -self.arithmetic(node.operand)
+        if not isinstance(node, tree.Arithmetic):
+            return self.number(node, found)
+        left, right = self.types[id(node.left)], self.types[id(node.right)]
+        if found.kind == "duration" and left.kind != "duration":
+            return self.day(node.left, left) - self.day(node.right, right)
+        wanted = found if found.kind in ("money", "duration") else NUMBER
+        sides = [
+            self.arithmetic(side)
+            if kind.kind == wanted.kind and kind.digits == wanted.digits
+            else self.number(side, wanted)
+            for side, kind in ((node.left, left), (node.right, right))
+        ]
+        if all(isinstance(side, float) for side in sides):
+            sides[0] = self.nw.lit(sides[0], self.nw.Float64)
+        match node.operator:
+            case "+":
+                return sides[0] + sides[1]
+            case "-":
+                return sides[0] - sides[1]
+            case "*":
+                return sides[0] * sides[1]
+        if isinstance(node.right, tree.Constant) and node.right.value:
+            return sides[0] / sides[1]
+        divisor = self.column(self.number(node.right, NUMBER), NUMBER)
+        return sides[0] / self.nw.when(divisor != 0.0).then(divisor)
+
+    def number(self, node: tree.Node, wanted: Type) -> nw.Expr | float:
+        operand = self.value(node, wanted)
+        return self.nw.lit(None, self.nw.Float64) if operand is None or isinstance(operand, str) else operand
+
+    def day(self, node: tree.Node, found: Type) -> nw.Expr | float:
+        moment = self.number(node, found)
+        if found.kind == "date":
+            return moment
+        if isinstance(moment, float):
+            return moment // MICROSECONDS_A_DAY
+        return (moment / float(MICROSECONDS_A_DAY)).floor()
+
+    def call(self, node: tree.Call, found: Type) -> nw.Expr:
+        row = FUNCTIONS[node.function]
+        common = found if row.result == "common" else None
+        arguments: list[nw.Expr | float | str | None] = []
+        for position, argument in enumerate(node.arguments):
+            kind = self.types[id(argument)]
+            wanted = common or (NUMBER if kind.kind == "money" else None)
+            operand = self.value(argument, wanted)
+            plain = row.constants_from is not None and position >= row.constants_from
+            shape = common or kind
+            arguments.append(operand if plain else self.column(operand, shape))
+        return row.column(*arguments)
+
+    def tested(self, node: tree.Node, *, wanted: bool) -> nw.Expr:
+        nw = self.nw
+        match node:
+            case tree.Not(operand):
+                return self.tested(operand, wanted=not wanted)
+            case tree.Logic(operator, operands):
+                parts = [self.tested(operand, wanted=wanted) for operand in operands]
+                result = parts[0]
+                for part in parts[1:]:
+                    result = result & part if (operator == "and") is wanted else result | part
+                return result
+            case tree.Comparison():
+                return self.compared(node, wanted=wanted)
+            case tree.Membership(operand):
+                shared = self.checked.operands[id(node)]
+                column = self.column(self.value(operand, shared), shared)
+                values = [self.value(value, shared) for value in node.values]
+                inside = column.is_in(values)
+                return inside if wanted else ~inside & ~column.is_null()
+            case tree.Choice(condition, then, otherwise):
+                sides = [self.tested(side, wanted=wanted) for side in (then, otherwise)]
+                return nw.when(self.tested(condition, wanted=True)).then(sides[0]).otherwise(sides[1])
+            case tree.Call() if FUNCTIONS[node.function].result == "bool":
+                result = self.call(node, self.types[id(node)])
+                return result if wanted else ~result
+        value = self.column(self.value(node), self.types[id(node)])
+        return value == (1.0 if wanted else 0.0)
+
+    def compared(self, node: tree.Comparison, *, wanted: bool) -> nw.Expr:
+        shared = self.checked.operands[id(node)]
+        operator = node.operator if wanted else tree.INVERSE[node.operator]
+        left = self.value(node.left, shared)
+        right = self.value(node.right, shared)
+        if not isinstance(left, self.nw.Expr) and not isinstance(right, self.nw.Expr):
+            left = self.column(left, shared)
+        match operator:
+            case "==":
+                result = left == right
+            case "<":
+                result = left < right
+            case "<=":
+                result = left <= right
+            case ">":
+                result = left > right
+            case ">=":
+                result = left >= right
+            case "!=":
+                # Where a missing value is NaN, it differs from everything, itself included.
+                result = left != right
+                for side, operand in ((node.left, left), (node.right, right)):
+                    if self.types[id(side)].nullable and isinstance(operand, self.nw.Expr):
+                        result = result & ~operand.is_null()
+        assert isinstance(result, self.nw.Expr)
+        return result

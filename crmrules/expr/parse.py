@@ -1,0 +1,295 @@
+"""Text to an unchecked tree: what the words say, before anything is known of the fields."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+from typing import NoReturn, final
+
+from crmrules.errors import Span, closest
+from crmrules.expr import tree
+from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
+from crmrules.expr.gate import DEEPEST, Gated, gate, refuse
+from crmrules.types import LARGEST_INTEGER
+
+MOST_NODES = 400
+LONGEST_LIST = 1_000
+
+_ARITHMETIC: dict[type[ast.operator], tree.ArithmeticOperator] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+}
+_COMPARISON: dict[type[ast.cmpop], tree.ComparisonOperator] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
+_WORD_HINTS = {
+    "if": "write `a if condition else b`",
+    "iif": "write `a if condition else b`",
+    "and": "write `a and b`",
+    "or": "write `a or b`",
+    "not": "write `not a`",
+    "true": "write True",
+    "false": "write False",
+    "null": "write None, or is_null(x) to test for a missing value",
+    "nil": "write None, or is_null(x) to test for a missing value",
+    "between": "write low <= x <= high",
+    "like": "write x == '…' or x in ('…', '…')",
+    "ifnull": "write coalesce(x, y)",
+    "isnull": "write is_null(x)",
+    "average": "write mean(x)",
+    "avg": "write mean(x)",
+    "countd": "write nunique(x)",
+    "sumif": "write sum(x, where=condition)",
+    "countif": "write count(where=condition)",
+}
+
+
+def parse(text: str) -> tree.Node:
+    """The tree of a text.
+
+    Raises ExpressionError, and nothing else, for a text that is not of the language.
+    """
+    gated = gate(text)
+    try:
+        # The brackets let an expression run over several lines.
+        module = ast.parse(f"({gated.python}\n)", mode="eval")
+    except SyntaxError as error:
+        _explain_syntax(gated, error)
+    except (ValueError, MemoryError, RecursionError):
+        refuse("E004", "the expression cannot be read", text, Span(0, 1))
+    return _Reader(gated).read(module.body)
+
+
+def _explain_syntax(gated: Gated, error: SyntaxError) -> NoReturn:
+    text = gated.text
+    offsets = _Offsets(f"({gated.python}\n)")
+    line, column = error.lineno or 1, (error.offset or 1) - 1
+    # SyntaxError counts characters where the nodes of a tree count bytes.
+    start = min(max(offsets.starts[min(line, len(offsets.starts)) - 1] + column - 1, 0), max(len(text) - 1, 0))
+    assignment = _lone_equals(text)
+    if assignment is not None:
+        refuse(
+            "E004",
+            "`=` gives a value, it does not compare",
+            text,
+            Span(assignment, assignment + 1),
+            hint="write `==`",
+        )
+    for word in text[start : start + 12].replace("(", " ").split()[:1]:
+        if hint := _WORD_HINTS.get(word.lower()):
+            refuse("E004", f"`{word}` cannot stand here", text, Span(start, start + len(word)), hint=hint)
+    for word in ("IF", "AND", "OR", "NOT", "LIKE", "BETWEEN", "like", "between"):
+        if (at := f" {text} ".find(f" {word} ")) >= 0 or (at := text.find(f"{word}(")) >= 0:
+            hint = _WORD_HINTS[word.lower()]
+            refuse("E004", f"`{word}` is not part of the language", text, Span(at, at + len(word)), hint=hint)
+    refuse(
+        "E004",
+        "the expression cannot be read from here on",
+        text,
+        Span(start, start + 1),
+        hint="an operator, a value or a comma is missing or stands too much",
+    )
+
+
+def _lone_equals(text: str) -> int | None:
+    inside = ""
+    for at, ch in enumerate(text):
+        if inside:
+            inside = "" if ch == inside else inside
+        elif ch in "'\"`":
+            inside = ch
+        elif ch == "=" and text[at - 1 : at] not in ("=", "<", ">", "!") and text[at + 1 : at + 2] != "=":
+            if not text[:at].rstrip().endswith("where"):
+                return at
+    return None
+
+
+class _Offsets:
+    """From Python's line and byte column to an offset in characters."""
+
+    def __init__(self, python: str) -> None:
+        self.lines = python.split("\n")
+        self.ascii = python.isascii()
+        self.starts = [0]
+        for line in self.lines:
+            self.starts.append(self.starts[-1] + len(line) + 1)
+
+    def at(self, line: int, column: int) -> int:
+        if not self.ascii:
+            column = len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
+        return self.starts[line - 1] + column
+
+
+@final
+class _Reader:
+    def __init__(self, gated: Gated) -> None:
+        self.text = gated.text
+        self.quoted = gated.quoted
+        self.offsets = _Offsets(f"({gated.python}\n)")
+        self.nodes = 0
+        self.depth = 0
+
+    def span(self, node: ast.expr) -> Span:
+        """The node's place in the caller's text, which has one bracket less at its start."""
+        end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+        start, end = self.offsets.at(node.lineno, node.col_offset), self.offsets.at(end_line, end_column)
+        return Span(max(start - 1, 0), min(end - 1, len(self.text)))
+
+    def refuse(self, code: str, message: str, node: ast.expr, hint: str = "") -> NoReturn:
+        refuse(code, message, self.text, self.span(node), hint=hint)
+
+    def read(self, node: ast.expr) -> tree.Node:
+        self.nodes += 1
+        self.depth += 1
+        if self.nodes > MOST_NODES:
+            self.refuse("E001", f"the expression has more than {MOST_NODES} parts", node, "split it")
+        if self.depth > DEEPEST:
+            self.refuse("E001", f"the expression is nested more than {DEEPEST} deep", node, "split it")
+        result = self.read_node(node)
+        self.depth -= 1
+        return result
+
+    def read_node(self, node: ast.expr) -> tree.Node:
+        span = self.span(node)
+        match node:
+            case ast.Name(id=name):
+                return tree.Name(self.quoted.get(name, name), span)
+            case ast.Constant(value=value):
+                return self.constant(value, node, span)
+            case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _ARITHMETIC:
+                return tree.Arithmetic(_ARITHMETIC[type(operator)], self.read(left), self.read(right), span)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return self.negative(self.read(operand), span)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.read(operand)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return tree.Not(self.read(operand), span)
+            case ast.BoolOp(op=operator_, values=values):
+                word = "and" if isinstance(operator_, ast.And) else "or"
+                return tree.Logic(word, tuple(self.read(value) for value in values), span)  # type: ignore[arg-type]
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                then = self.read(body)
+                return tree.Choice(self.read(test), then, self.read(orelse), span)
+            case ast.Compare():
+                return self.comparison(node, span)
+            case ast.Call():
+                return self.call(node, span)
+            case ast.Tuple():
+                hint = "numbers are written without a thousands comma; lists stand behind `in`"
+                self.refuse("E005", "a list cannot stand here", node, hint)
+            case _:
+                self.refuse("E005", "this is not part of the language", node)
+
+    def constant(self, value: object, node: ast.expr, span: Span) -> tree.Node:
+        if isinstance(value, bool) or value is None or isinstance(value, str):
+            return tree.Constant(value, span)
+        if isinstance(value, int | float):
+            if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+                self.refuse("E001", "whole numbers beyond 2^53 lose digits", node, "write it as 1e20")
+            if abs(value) > 1e308 and float(value) == float("inf"):
+                self.refuse("E001", "the number is too large", node)
+            return tree.Constant(float(value), span)
+        self.refuse("E005", "this is not part of the language", node)
+
+    @staticmethod
+    def negative(operand: tree.Node, span: Span) -> tree.Node:
+        if isinstance(operand, tree.Constant) and type(operand.value) is float and operand.value > 0:
+            return tree.Constant(-operand.value, span)
+        return tree.Negative(operand, span)
+
+    def comparison(self, node: ast.Compare, span: Span) -> tree.Node:
+        parts: list[tree.Node] = []
+        left = self.read(node.left)
+        start = self.span(node.left).start
+        for operator, comparator in zip(node.ops, node.comparators, strict=True):
+            here = Span(start, self.span(comparator).end)
+            if isinstance(operator, ast.In | ast.NotIn):
+                if len(node.ops) > 1:
+                    self.refuse("E005", "`in` cannot be part of a chain", node, "join two conditions with `and`")
+                member = tree.Membership(left, self.values(comparator), span)
+                return tree.Not(member, span) if isinstance(operator, ast.NotIn) else member
+            right = self.read(comparator)
+            parts.append(tree.Comparison(_COMPARISON[type(operator)], left, right, here))
+            left, start = right, self.span(comparator).start
+        return parts[0] if len(parts) == 1 else tree.Logic("and", tuple(parts), span)
+
+    def values(self, node: ast.expr) -> tuple[tree.Constant, ...]:
+        if not isinstance(node, ast.Tuple):
+            self.refuse("E005", "behind `in` stands a list", node, "write x in ('a', 'b'), or x == 'a'")
+        if not node.elts:
+            self.refuse("E005", "the list is empty", node, "name at least one value")
+        if len(node.elts) > LONGEST_LIST:
+            self.refuse("E001", f"a list of more than {LONGEST_LIST:,} values", node)
+        found: list[tree.Constant] = []
+        for element in node.elts:
+            value = self.read(element)
+            self.nodes -= 1
+            if not isinstance(value, tree.Constant) or value.value is None:
+                self.refuse("E005", "a list holds constants only", element, "compare with == instead")
+            found.append(value)
+        return tuple(dict.fromkeys(found))
+
+    def call(self, node: ast.Call, span: Span) -> tree.Node:
+        if not isinstance(node.func, ast.Name):
+            self.refuse("E005", "this is not part of the language", node.func, "call a function by its name")
+        name = node.func.id
+        if name not in FUNCTIONS and name not in AGGREGATES and name not in ("date", "datetime"):
+            self.unknown_function(name, node)
+        where: tree.Node | None = None
+        for keyword in node.keywords:
+            if keyword.arg != "where" or name not in AGGREGATES or where is not None:
+                self.refuse(
+                    "E104",
+                    f"`{name}` takes no `{keyword.arg or '**'}=` here",
+                    keyword.value,
+                    "aggregates take a condition as where=…" if name in AGGREGATES else "",
+                )
+            where = self.read(keyword.value)
+        if any(isinstance(argument, ast.Starred) for argument in node.args):
+            self.refuse("E005", "this is not part of the language", node)
+        arguments = tuple(self.read(argument) for argument in node.args)
+        if name in AGGREGATES and (name not in FUNCTIONS or where is not None or len(arguments) < 2):
+            if len(arguments) > 1 or (not arguments and name != "count"):
+                self.refuse("E104", f"`{name}` takes one value", node, f"write {name}(x, where=condition)")
+            return tree.Aggregate(name, arguments[0] if arguments else None, where, span)
+        if name in ("date", "datetime"):
+            return self.literal_date(name, arguments, node, span)
+        return tree.Call(name, arguments, span)
+
+    def literal_date(self, name: str, arguments: tuple[tree.Node, ...], node: ast.Call, span: Span) -> tree.Node:
+        example = "date('2026-01-31')" if name == "date" else "datetime('2026-01-31 18:00')"
+        match arguments:
+            case (tree.Constant(str() as text),):
+                try:
+                    if name == "date":
+                        return tree.Constant(dt.date.fromisoformat(text), span)
+                    moment = dt.datetime.fromisoformat(text)
+                    if moment.tzinfo is None:
+                        return tree.Constant(moment, span)
+                except ValueError:
+                    pass
+        self.refuse("E106", f"`{name}` takes a text that holds one", node, f"write {example}")
+
+    def unknown_function(self, name: str, node: ast.Call) -> NoReturn:
+        known = [*names_of_functions(), "date", "datetime"]
+        hint = _WORD_HINTS.get(name.lower(), "")
+        suggestions = closest(name.lower(), known)
+        if not hint:
+            hint = f"did you mean `{suggestions[0]}`?" if suggestions else f"there is {', '.join(sorted(known))}"
+        from crmrules.errors import ExpressionError
+
+        raise ExpressionError(
+            "E103",
+            f"unknown function `{name}`",
+            text=self.text,
+            span=self.span(node.func),
+            hint=hint,
+            suggestions=suggestions,
+        )

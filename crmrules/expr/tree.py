@@ -1,0 +1,252 @@
+"""The nodes of an expression. Nodes are values: equal when they say the same, wherever they stand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, final
+
+from crmrules.errors import Span
+
+ArithmeticOperator = Literal["+", "-", "*", "/"]
+ComparisonOperator = Literal["==", "!=", "<", "<=", ">", ">="]
+ConstantValue = float | str | bool | dt.date | dt.datetime | None
+
+INVERSE: dict[ComparisonOperator, ComparisonOperator] = {
+    "==": "!=",
+    "!=": "==",
+    "<": ">=",
+    ">=": "<",
+    ">": "<=",
+    "<=": ">",
+}
+NOWHERE = Span(0, 0)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant. `True` and `1.0` are different literals although Python calls them equal."""
+
+    value: ConstantValue
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Constant)
+            and type(self.value) is type(other.value)
+            and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A field of the record, or a measure, by its name."""
+
+    name: str
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """`-x`."""
+
+    operand: Node
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`x + y`, `x - y`, `x * y`, `x / y`."""
+
+    operator: ArithmeticOperator
+    left: Node
+    right: Node
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`x < y` and its like; a chain `x < y < z` is read as `x < y and y < z`."""
+
+    operator: ComparisonOperator
+    left: Node
+    right: Node
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """`x in (a, b)`, with constants only."""
+
+    operand: Node
+    values: tuple[Constant, ...]
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`not x`."""
+
+    operand: Node
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """`x and y and z`, or the same with `or`."""
+
+    operator: Literal["and", "or"]
+    operands: tuple[Node, ...]
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`x if condition else y`."""
+
+    condition: Node
+    then: Node
+    otherwise: Node
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the record's values."""
+
+    function: str
+    arguments: tuple[Node, ...]
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A function over many records; `count()` has no argument, `where` may be left out."""
+
+    function: str
+    argument: Node | None
+    where: Node | None
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+Node = (
+    Constant
+    | Name
+    | Negative
+    | Arithmetic
+    | Comparison
+    | Membership
+    | Not
+    | Logic
+    | Choice
+    | Call
+    | Aggregate
+)
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below, in the order of the text."""
+    match node:
+        case Constant() | Name():
+            return ()
+        case Negative(operand) | Not(operand):
+            return (operand,)
+        case Arithmetic(_, left, right) | Comparison(_, left, right):
+            return (left, right)
+        case Membership(operand, values):
+            return (operand, *values)
+        case Logic(_, operands):
+            return operands
+        case Choice(condition, then, otherwise):
+            return (then, condition, otherwise)
+        case Call(_, arguments):
+            return arguments
+        case Aggregate(_, argument, where):
+            return tuple(part for part in (argument, where) if part is not None)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all below it, top first."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def names(node: Node) -> tuple[str, ...]:
+    """The names that the node reads, each once, in the order of the text."""
+    return tuple(dict.fromkeys(part.name for part in walk(node) if isinstance(part, Name)))
+
+
+_TIGHTNESS = {"or": 1, "and": 2, "not": 3, "compare": 4, "+": 5, "-": 5, "*": 6, "/": 6, "negative": 7}
+_CHOICE, _ATOM = 0, 9
+
+
+def text(node: Node, outer: int = -1) -> str:
+    """The node as canonical text, which parses back to an equal node."""
+    written, tightness = _written(node)
+    return f"({written})" if tightness < outer else written
+
+
+def _written(node: Node) -> tuple[str, int]:
+    match node:
+        case Constant(value):
+            negative = isinstance(value, float) and value < 0
+            return constant(value), _TIGHTNESS["negative"] if negative else _ATOM
+        case Name(name):
+            return name if name.isidentifier() else f"`{name}`", _ATOM
+        case Negative(operand):
+            return f"-{text(operand, _TIGHTNESS['negative'])}", _TIGHTNESS["negative"]
+        case Arithmetic(operator, left, right):
+            level = _TIGHTNESS[operator]
+            return f"{text(left, level)} {operator} {text(right, level + 1)}", level
+        case Comparison(operator, left, right):
+            level = _TIGHTNESS["compare"]
+            return f"{text(left, level + 1)} {operator} {text(right, level + 1)}", level
+        case Membership(operand, values) | Not(Membership(operand, values)):
+            level = _TIGHTNESS["compare"]
+            word = "in" if isinstance(node, Membership) else "not in"
+            listed = ", ".join(text(value) for value in values) + ("," if len(values) == 1 else "")
+            return f"{text(operand, level + 1)} {word} ({listed})", level
+        case Not(operand):
+            return f"not {text(operand, _TIGHTNESS['not'])}", _TIGHTNESS["not"]
+        case Logic(operator, operands):
+            level = _TIGHTNESS[operator]
+            return f" {operator} ".join(text(operand, level + 1) for operand in operands), level
+        case Choice(condition, then, otherwise):
+            return f"{text(then, 1)} if {text(condition, 1)} else {text(otherwise)}", _CHOICE
+        case Call(function, arguments):
+            return f"{function}({', '.join(text(argument) for argument in arguments)})", _ATOM
+        case Aggregate(function, argument, where):
+            parts = [text(argument)] if argument is not None else []
+            if where is not None:
+                parts.append(f"where={text(where)}")
+            return f"{function}({', '.join(parts)})", _ATOM
+
+
+def constant(value: ConstantValue) -> str:
+    """A constant as the language writes it."""
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) <= 2**53 else repr(value)
+    if isinstance(value, str):
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{quoted}'"
+    if isinstance(value, dt.datetime):
+        return f"datetime('{value.isoformat(' ')}')"
+    return f"date('{value.isoformat()}')"
