@@ -48,7 +48,7 @@ class Type:
         found = _TYPE.match(text.strip())
         kind = found["kind"] if found else ""
         digits = int(found["digits"]) if found and found["digits"] else None
-        known = kind in ("text", "number", "date", "datetime", "bool") and digits is None
+        known = kind in ("text", "number", "date", "datetime", "bool", "null") and digits is None
         if known or (kind == "money" and digits is not None and digits <= money.MOST_DIGITS):
             assert found
             return cls(kind, digits or 0, nullable=not found["required"])  # type: ignore[arg-type]

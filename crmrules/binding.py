@@ -1,0 +1,251 @@
+"""The host's table as a bound one: declared names, one shape on every engine, bad rows found first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+from crmrules import frames, money
+from crmrules.errors import FieldError, shown
+from crmrules.fields import BadRow, Field, Source, bind_record
+from crmrules.types import LARGEST_INTEGER, Scalar, Unfit
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+MONTH = "@month"
+"""Months since year 0 of the field with the role `date`."""
+
+Records = Sequence[Mapping[str, object]]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BoundFrame:
+    """A frame with a column for each needed field, and the rows that were set aside."""
+
+    frame: frames.Frame
+    quarantined: tuple[BadRow, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BoundRecords:
+    """Records with a value for each needed field, their ids, and the rows that were set aside."""
+
+    rows: list[dict[str, Scalar]]
+    ids: list[object]
+    quarantined: tuple[BadRow, ...]
+
+
+def is_records(data: object) -> bool:
+    """Whether the data is a list of records rather than a frame."""
+    return isinstance(data, list | tuple) or (
+        not frames.is_frame(data) and isinstance(data, Iterable) and not isinstance(data, str | bytes | Mapping)
+    )
+
+
+def bind_records(source: Source, records: Iterable[Mapping[str, object]], needed: Iterable[str]) -> BoundRecords:
+    """Records, one dict each. Raises FieldError for a record that does not fit, or sets it aside."""
+    names = _with_id(source, needed)
+    rows: list[dict[str, Scalar]] = []
+    ids: list[object] = []
+    bad: list[BadRow] = []
+    id_field = source.role("id")
+    for position, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise FieldError(
+                "F106", f"source `{source.name}`, row {position}: {shown(record)} is no record", hint="pass dicts"
+            )
+        row = record.get(source.column(id_field), position) if id_field else position
+        try:
+            bound = bind_record(source, record, row, names)
+        except FieldError as error:
+            if source.on_bad_row == "error" or error.code != "F104":
+                raise
+            bad.append(_set_aside(source, error, record))
+            continue
+        rows.append(bound)
+        ids.append(row)
+    return BoundRecords(rows, ids, tuple(bad))
+
+
+def bind_frame(source: Source, data: object, needed: Iterable[str], *, month: bool = False) -> BoundFrame:
+    """A frame of any engine. Only the columns of the needed fields are looked at.
+
+    Raises FieldError: F101 no such column, F104 a value that does not fit (unless set aside), F106 no frame.
+    """
+    frame = frames.wrap(data, source.name)
+    names = [*dict.fromkeys(needed)]
+    schema = frame.collect_schema()
+    if error := source.missing_columns(schema.names(), names):
+        raise error
+    binder = _Binder(source, frame, schema)
+    columns = [binder.column(name).alias(name) for name in names]
+    date = source.role("date")
+    if month and date is not None:
+        columns.append(binder.month(date).alias(MONTH))
+    good, quarantined = binder.checked()
+    return BoundFrame(good.select(*columns), quarantined)
+
+
+def _with_id(source: Source, needed: Iterable[str]) -> list[str]:
+    id_field = source.role("id")
+    return [*dict.fromkeys([*([id_field] if id_field else []), *needed])]
+
+
+def _set_aside(source: Source, error: FieldError, record: Mapping[str, object]) -> BadRow:
+    reason = error.message.rpartition(": ")[2]
+    return BadRow(row=error.row, field=error.field, value=error.value, reason=reason, record=dict(record))
+
+
+@final
+class _Binder:
+    def __init__(self, source: Source, frame: frames.Frame, schema: Any) -> None:
+        import narwhals as nw
+
+        self.nw = nw
+        self.source = source
+        self.frame = frame
+        self.schema = schema
+        self.bad: dict[str, nw.Expr] = {}
+
+    def column(self, name: str) -> nw.Expr:
+        nw, field = self.nw, self.source.fields[name]
+        host = self.source.column(name)
+        column, dtype = nw.col(host), self.schema[host]
+        kind = field.declared.kind
+        if kind == "text" and (dtype == nw.String or dtype in (nw.Categorical, nw.Enum)):
+            value = self.text(name, field, column.cast(nw.String))
+        elif kind in ("number", "money") and (dtype.is_numeric() or dtype.is_decimal()):
+            value = self.number(name, field, frames.numbers(column), whole=dtype.is_integer())
+        elif kind == "date" and (dtype == nw.Date or (dtype == nw.Datetime and dtype.time_zone is None)):
+            value = frames.days(column)
+            if dtype == nw.Datetime:
+                self.refuse(name, frames.has_time_of_day(column))
+        elif kind == "datetime" and dtype == nw.Datetime and dtype.time_zone is None:
+            value = column.dt.timestamp("us").cast(nw.Float64)
+        elif kind == "bool" and dtype == nw.Boolean:
+            value = column.cast(nw.Float64)
+        else:
+            value = self.converted(name, field, host, dtype)
+        if field.required:
+            self.refuse(name, column.is_null())
+        return value
+
+    def refuse(self, name: str, bad: nw.Expr) -> None:
+        self.bad[name] = (self.bad[name] | bad) if name in self.bad else bad
+
+    def text(self, name: str, field: Field, column: nw.Expr) -> nw.Expr:
+        value = column
+        for dirty, clean in field.replace.items():
+            value = self.nw.when(column == dirty).then(self.nw.lit(clean)).otherwise(value)
+        if field.one_of:
+            self.refuse(name, ~value.is_in([*field.one_of]) & ~value.is_null())
+        return value
+
+    def number(self, name: str, field: Field, value: nw.Expr, *, whole: bool) -> nw.Expr:
+        if field.declared.kind == "number":
+            self.refuse(name, value.abs() > float(LARGEST_INTEGER) if whole else value.abs() == float("inf"))
+            return value
+        units = value * float(10**field.declared.digits)
+        rounded = units.round(0)
+        self.refuse(name, ~(units.abs() <= float(money.LARGEST)) & ~value.is_null())
+        if field.rounding == "error" and not whole:
+            self.refuse(name, (units - rounded).abs() > units.abs() * 2.0**-52 + money.FLOAT_SLACK)
+        return rounded
+
+    def converted(self, name: str, field: Field, host: str, dtype: Any) -> nw.Expr:
+        """By Python, once for each different value: what is text, or what the engine has no type for."""
+        nw = self.nw
+        if dtype.is_nested():
+            raise FieldError(
+                "F104",
+                f"source `{self.source.name}`, column `{host}` holds {dtype}, expected {field.expectation}",
+                source=self.source.name,
+                field=name,
+                column=host,
+            )
+        text = field.declared.kind == "text"
+        if dtype == nw.Object:
+            return self.converted_objects(name, field, host, text=text)
+        known: dict[Any, float | str] = {}
+        unfit: list[Any] = []
+        for value in frames.unique(self.frame, host):
+            try:
+                carried = frames.carried(field.convert(value))
+            except (Unfit, money.NotMoney):
+                unfit.append(value)
+                continue
+            if carried is not None:
+                known[value] = carried
+        if unfit:
+            self.refuse(name, nw.col(host).is_in(unfit))
+        return frames.mapped(nw.col(host), known, text=text)
+
+    def converted_objects(self, name: str, field: Field, host: str, *, text: bool) -> nw.Expr:
+        nw, frame = self.nw, self.frame
+        assert isinstance(frame, nw.DataFrame)
+        values: list[float | str | None] = []
+        unfit: list[bool] = []
+        for value in frame[host].to_list():
+            try:
+                values.append(frames.carried(field.convert(frames.plain(value))))
+                unfit.append(False)
+            except (Unfit, money.NotMoney):
+                values.append(None)
+                unfit.append(True)
+        dtype = nw.String() if text else nw.Float64()
+        backend = frame.implementation
+        column = nw.new_series(f"@{name}", values, dtype, backend=backend)
+        self.frame = frame.with_columns(column)
+        if any(unfit):
+            self.frame = self.frame.with_columns(nw.new_series(f"@bad {name}", unfit, nw.Boolean(), backend=backend))
+            self.refuse(name, nw.col(f"@bad {name}"))
+        return nw.col(f"@{name}")
+
+    def month(self, name: str) -> nw.Expr:
+        host = self.source.column(name)
+        dtype = self.schema[host]
+        if dtype == self.nw.Date or (dtype == self.nw.Datetime and dtype.time_zone is None):
+            return frames.months(self.nw.col(host))
+        value = self.column(name)
+        if self.source.fields[name].declared.kind == "datetime":
+            value = (value / float(frames.MICROSECONDS_A_DAY)).floor()
+        return frames.months_of_days(value)
+
+    def checked(self) -> tuple[frames.Frame, tuple[BadRow, ...]]:
+        """The frame without its bad rows. Raises FieldError at the first one, unless they are set aside."""
+        nw = self.nw
+        if not self.bad:
+            return self.frame, ()
+        flags = {f"@{position}": bad for position, bad in enumerate(self.bad.values())}
+        counted = [nw.when(bad).then(1).otherwise(0).sum().alias(flag) for flag, bad in flags.items()]
+        counts = frames.rows_of(self.frame.select(*counted))[0]
+        if not any(counts.values()):
+            return self.frame, ()
+        first = next(iter(self.bad.values()))
+        flag = nw.when(first).then(1.0).otherwise(0.0)
+        for bad in [*self.bad.values()][1:]:
+            flag = flag + nw.when(bad).then(1.0).otherwise(0.0)
+        frame = frames.numbered(self.frame).with_columns(flag.alias("@bad"))
+        errors = [*map(self.explained, frames.rows_of(frame.filter(nw.col("@bad") > 0.0)))]
+        if self.source.on_bad_row == "error":
+            raise errors[0][0]
+        quarantined = tuple(_set_aside(self.source, error, record) for error, record in errors)
+        return frame.filter(nw.col("@bad") == 0.0), quarantined
+
+    def explained(self, record: dict[str, object]) -> tuple[FieldError, dict[str, object]]:
+        """The first bad value of a row that is known to have one, by the same conversion as a record's."""
+        position = record.pop(frames.ROW)
+        record = {column: value for column, value in record.items() if not column.startswith("@")}
+        id_field = self.source.role("id")
+        row = record.get(self.source.column(id_field), position) if id_field else position
+        for name in self.bad:
+            value = record[self.source.column(name)]
+            try:
+                self.source.fields[name].convert(value)
+            except (Unfit, money.NotMoney) as reason:
+                return self.source.bad_value(name, value, row, reason), record
+        raise AssertionError(f"row {row}: the frame and the record disagree about {record}")

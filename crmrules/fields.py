@@ -1,0 +1,259 @@
+"""Declared fields and sources; what the host's columns and values become."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Annotated, Any, Literal, final
+
+import pydantic
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from crmrules import money
+from crmrules.errors import CrmRulesError, FieldError, closest, did_you_mean
+from crmrules.types import EXPECTED, Scalar, Type, Unfit, fit
+
+Frozen = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+_NAME = re.compile(r"[^\W\d_]\w*\Z")
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@final
+class Field(BaseModel):
+    """A typed field of a source, and how the host's column becomes it.
+
+    type: text, number, money(2) (with its decimals), date, datetime or bool.
+    column: the host's name for it, if that is another one. role: `id`, `subject` and `date` are what the
+    library looks for; on a roster any role names a person around the subject, such as `manager`.
+    required: a missing value is an error. format: how text becomes a date (`%d-%m-%Y`); ISO if not said.
+    replace: dirty values and what they mean. one_of: all that a text field may hold.
+    rounding: `half_even` rounds money with more decimals than declared, which is otherwise an error.
+    """
+
+    model_config = Frozen
+
+    type: str
+    column: str | None = None
+    role: str | None = None
+    required: bool = False
+    format: str | None = None
+    replace: dict[str, str] = {}
+    one_of: tuple[str, ...] = ()
+    rounding: money.Rounding = "error"
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Field:
+        declared = Type.parse(self.type)
+        if self.one_of and declared.kind != "text":
+            raise ValueError("`one_of` goes with text fields")
+        if self.format is not None:
+            if declared.kind not in ("date", "datetime"):
+                raise ValueError("`format` goes with dates")
+            if "%Y" not in self.format and "%y" not in self.format:
+                raise ValueError("`format` is written like %d-%m-%Y")
+        if self.rounding != "error" and declared.kind != "money":
+            raise ValueError("`rounding` goes with money")
+        return self
+
+    @cached_property
+    def declared(self) -> Type:
+        """The type as a value."""
+        found = Type.parse(self.type)
+        return Type(found.kind, found.digits, found.nullable and not self.required, self.one_of)
+
+    def convert(self, value: object) -> Scalar:
+        """The host's value as expressions compute with it; text is parsed. Raises Unfit or NotMoney."""
+        declared = self.declared
+        if type(value) is str:
+            value = self.replace.get(value, value)
+            if declared.kind != "text":
+                value = value.strip()
+                value = None if not value else self._parsed(value)
+        result = fit(value, declared.kind, declared.digits, rounding=self.rounding)
+        if result is None and not declared.nullable:
+            raise Unfit("a value is required")
+        if self.one_of and result is not None and result not in self.one_of:
+            near = closest(str(result), self.one_of)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise Unfit(f"expected one of {', '.join(map(repr, self.one_of[:12]))}{meant}")
+        return result
+
+    def _parsed(self, text: str) -> object:
+        kind = self.declared.kind
+        try:
+            if kind == "date":
+                if self.format:
+                    return dt.datetime.strptime(text, self.format).date()
+                return dt.date.fromisoformat(text)
+            if kind == "datetime":
+                return dt.datetime.strptime(text, self.format) if self.format else dt.datetime.fromisoformat(text)
+            if kind == "bool":
+                return _WORDS[text.lower()]
+            if not text.isascii() or "_" in text:
+                raise ValueError
+            return Decimal(text)
+        except (ValueError, KeyError, InvalidOperation):
+            raise Unfit(f"expected {self.expectation}") from None
+
+    @property
+    def expectation(self) -> str:
+        """What a value should look like, for errors."""
+        kind = self.declared.kind
+        if kind in ("date", "datetime"):
+            shape = self.format or ("2026-01-31" if kind == "date" else "2026-01-31 18:00")
+            return f"{EXPECTED[kind]} like {shape}"
+        if kind == "money":
+            return f"an amount with at most {self.declared.digits} decimals"
+        return "true or false, yes or no, 1 or 0" if kind == "bool" else EXPECTED[kind]
+
+
+def _field(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+OnBadRow = Literal["error", "quarantine"]
+
+
+@final
+class Source(BaseModel):
+    """A named table of records with declared fields.
+
+    >>> deals = Source(name="deals", fields={"id": {"type": "text", "role": "id"}, "value": "money(2)"})
+    >>> deals.schema["value"]
+    Type(kind='money', digits=2, nullable=True, values=())
+
+    on_bad_row: `error` stops at the first value that does not fit its field; `quarantine` sets such rows
+    aside and returns them with the reason.
+    """
+
+    model_config = Frozen
+
+    name: str = "records"
+    fields: dict[str, Annotated[Field, BeforeValidator(_field)]]
+    on_bad_row: OnBadRow = "error"
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Source:
+        if not self.fields:
+            raise ValueError("a source needs at least one field")
+        for name in self.fields:
+            if name.strip() != name or not name or "`" in name or name.startswith(("_", "@")):
+                raise ValueError(f"{name!r} cannot be the name of a field")
+        for role in ("id", "subject", "date"):
+            if len(having := [name for name, field in self.fields.items() if field.role == role]) > 1:
+                raise ValueError(f"the role `{role}` is given to {' and '.join(having)}")
+        if (date := self.role("date")) and self.fields[date].declared.kind not in ("date", "datetime"):
+            raise ValueError(f"the role `date` is given to {date}, which is {self.fields[date].type}")
+        return self
+
+    @cached_property
+    def schema(self) -> dict[str, Type]:  # type: ignore[override]
+        """The fields' types, by name."""
+        return {name: field.declared for name, field in self.fields.items()}
+
+    def role(self, role: str) -> str | None:
+        """The name of the field that has a role, None if there is none."""
+        return next((name for name, field in self.fields.items() if field.role == role), None)
+
+    def column(self, name: str) -> str:
+        """The host's name for a field."""
+        return self.fields[name].column or name
+
+    def rebound(self, **changes: Mapping[str, object]) -> Source:
+        """The same source over other host columns: for each field, what is different there.
+
+        >>> deals = Source(fields={"closed": "date"})
+        >>> deals.rebound(closed={"column": "close_date", "format": "%d-%m-%Y"}).column("closed")
+        'close_date'
+
+        Raises FieldError (F102) for a field that is not declared.
+        """
+        for name in changes:
+            if name not in self.fields:
+                raise FieldError(
+                    "F102",
+                    f"source `{self.name}` has no field `{name}`",
+                    source=self.name,
+                    field=name,
+                    hint=did_you_mean(name, self.fields),
+                )
+        fields = {
+            name: Field(**{**field.model_dump(), **changes.get(name, {})}) for name, field in self.fields.items()
+        }
+        return Source(name=self.name, fields=fields, on_bad_row=self.on_bad_row)
+
+    def bad_value(self, name: str, value: object, row: object, reason: object) -> FieldError:
+        """The error for a value that does not fit its field."""
+        from crmrules.errors import shown
+
+        column = self.column(name)
+        where = f"column `{column}`" + (f" (field `{name}`)" if column != name else "")
+        return FieldError(
+            "F104",
+            f"source `{self.name}`, {where}, row {shown(row)}: {shown(value)}: {reason}",
+            source=self.name,
+            field=name,
+            column=column,
+            row=row,
+            value=value,
+            hint=f"it is declared as {self.fields[name].type}: write {self.fields[name].expectation}, "
+            "or set on_bad_row: quarantine",
+        )
+
+    def missing_columns(self, present: Iterable[str], needed: Iterable[str]) -> FieldError | None:
+        """The error for fields without a column, None if there is a column for each."""
+        columns = [*present]
+        missing = [name for name in needed if self.column(name) not in columns]
+        if not missing:
+            return None
+        column = self.column(missing[0])
+        listed = ", ".join(f"`{self.column(name)}`" for name in missing)
+        return FieldError(
+            "F101",
+            f"source `{self.name}` has no column {listed}",
+            source=self.name,
+            field=missing[0],
+            column=column,
+            hint=f"{did_you_mean(column, columns)} Otherwise write `column:` at field `{missing[0]}`".strip(),
+        )
+
+
+@final
+class BadRow(BaseModel):
+    """A row that was set aside: which one, which field, and why. `record` is the whole row."""
+
+    model_config = Frozen
+
+    row: Any
+    field: str
+    value: Any
+    reason: str
+    record: dict[str, Any]
+
+
+def bind_record(source: Source, record: Mapping[str, object], row: object, needed: Iterable[str]) -> dict[str, Scalar]:
+    """A host's record as expressions compute with it: the needed fields, under their names.
+
+    Raises FieldError (F103, F104) for a field that is missing or does not fit.
+    """
+    bound: dict[str, Scalar] = {}
+    for name in needed:
+        column = source.column(name)
+        try:
+            value = record[column]
+        except KeyError:
+            error = source.missing_columns([key for key in record if type(key) is str], [name])
+            assert error is not None
+            raise error from None
+        try:
+            bound[name] = source.fields[name].convert(value)
+        except (Unfit, money.NotMoney) as reason:
+            raise source.bad_value(name, value, row, reason) from None
+    return bound
+
+
+__all__ = ["BadRow", "CrmRulesError", "Field", "Source", "bind_record"]

@@ -1,0 +1,289 @@
+"""What differs between DataFrame engines, and how it is evened out. Nothing else knows an engine.
+
+After this module every frame looks alike: text columns hold text and all others float64: money in whole
+units, dates as days and timestamps as microseconds since 1970, yes and no as 1 and 0. Measured on narwhals 2.29, pandas 3.1, Polars 2.1, PyArrow 26.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from crmrules.errors import FieldError, MissingExtraError, shown
+from crmrules.types import Scalar, Type
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
+
+MILLISECONDS_A_DAY = 86_400_000.0
+EPOCH = dt.date(1970, 1, 1).toordinal()
+MICROSECONDS_A_DAY = 86_400_000_000
+ROW = "@row"
+"""The position of a row in the frame that came in."""
+
+
+def carried(value: Scalar) -> float | str | None:
+    """A value as a bound frame holds it."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dt.datetime):
+        return float((value - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1))
+    if isinstance(value, dt.date):
+        return float(value.toordinal() - EPOCH)
+    return float(value)
+
+
+def delivered(value: float | str | None, of: Type) -> Scalar:
+    """The other way round: what a bound frame holds, as an expression over a record gives it."""
+    if value is None or isinstance(value, str) or value != value:
+        return None if not isinstance(value, str) else value
+    match of.kind:
+        case "date":
+            return dt.date.fromordinal(int(value) + EPOCH)
+        case "datetime":
+            return dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=int(value))
+        case "bool":
+            return value == 1.0
+        case "money":
+            return int(value)
+    return float(value)
+
+
+def is_frame(data: object) -> bool:
+    """Whether the data is a frame of some engine, rather than records."""
+    return any(hasattr(type(data), name) for name in ("columns", "collect_schema", "column_names"))
+
+
+def wrap(data: object, source: str) -> Frame:
+    """The frame of any engine as a narwhals one. Raises FieldError (F106) for what is none."""
+    import narwhals as nw
+    from narwhals.exceptions import NarwhalsError
+
+    try:
+        frame: Any = nw.from_native(data)  # type: ignore[call-overload]
+        frame.collect_schema()
+    except TypeError:
+        raise FieldError(
+            "F106",
+            f"source `{source}` got {shown(data)}, which is no frame",
+            source=source,
+            hint="pass a pandas or Polars frame, a PyArrow table, or a list of dicts",
+        ) from None
+    except (NarwhalsError, ValueError) as reason:
+        raise FieldError("F106", f"source `{source}`: {reason}", source=source) from None
+    return frame  # type: ignore[no-any-return]
+
+
+def is_lazy(frame: Frame) -> TypeGuard[nw.LazyFrame[Any]]:
+    """Whether the frame has still to be computed."""
+    import narwhals as nw
+
+    return isinstance(frame, nw.LazyFrame)
+
+
+def collected(frame: Frame) -> nw.DataFrame[Any]:
+    """The frame, computed."""
+    return frame.collect() if is_lazy(frame) else frame  # type: ignore[return-value]
+
+
+def numbered(frame: Frame) -> Frame:
+    """The frame with the position of each row as `@row`."""
+    import narwhals as nw
+
+    if not is_lazy(frame):
+        return frame.with_row_index(ROW)  # type: ignore[call-arg]
+    if frame.implementation is nw.Implementation.POLARS:
+        # narwhals asks for an order here, since not every lazy engine has one; Polars does.
+        return nw.from_native(frame.to_native().with_row_index(ROW))  # type: ignore[no-any-return]
+    raise FieldError(
+        "F107",
+        "this engine has no order of rows",
+        hint="give the field that identifies a record the role `id`",
+    )
+
+
+def beside(host: Frame, derived: Frame) -> Frame:
+    """The rows of `host` that `derived` has, with its columns, in their order and with their index.
+
+    Both have `@row`, in `derived` as a float.
+    """
+    import narwhals as nw
+
+    if is_lazy(host):
+        numbers = nw.col(ROW).cast(nw.Float64)
+        return host.with_columns(numbers).join(derived, on=ROW, how="inner").sort(ROW)  # type: ignore[arg-type]
+    computed = collected(derived).sort(ROW)
+    if len(computed) < len(host):  # type: ignore[arg-type]
+        host = host.filter(nw.col(ROW).is_in(computed[ROW].to_list()))
+    return host.with_columns(*(computed[name] for name in computed.columns if name != ROW))
+
+
+def columns_of(frame: Frame) -> dict[str, list[object]]:
+    """The columns as lists of Python values, with None for whatever the engine calls missing."""
+    taken = collected(frame)
+    return {name: [plain(value) for value in taken[name].to_list()] for name in taken.columns}
+
+
+def rows_of(frame: Frame) -> list[dict[str, object]]:
+    """The rows as dicts of Python values."""
+    columns = columns_of(frame)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def plain(value: object) -> object:
+    """A value with NaN, NaT and NA turned into None."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    return None if isinstance(value, float) and value != value else value
+
+
+def unique(frame: Frame, column: str) -> list[object]:
+    """The different values of a column, missing ones left out."""
+    import narwhals as nw
+
+    only = frame.select(nw.col(column))
+    if only.collect_schema()[column] == nw.Object:
+        # Objects need not be hashable for the engine; Python finds the different ones itself.
+        found: dict[object, object] = {}
+        for value in collected(only)[column].to_list():
+            try:
+                found.setdefault((type(value), value), value)
+            except TypeError:
+                found.setdefault(id(value), value)
+        values = [*found.values()]
+    else:
+        values = collected(only.unique())[column].to_list()
+    return [value for value in map(plain, values) if value is not None]
+
+
+def mapped(column: nw.Expr, values: Mapping[Any, float | str], *, text: bool) -> nw.Expr:
+    """Each value replaced by what it is mapped to; the others become missing."""
+    import narwhals as nw
+
+    dtype = nw.String if text else nw.Float64
+    if not values:
+        return nw.lit(None, dtype)
+    return column.replace_strict([*values], [*values.values()], default=None, return_dtype=dtype)
+
+
+def numbers(column: nw.Expr) -> nw.Expr:
+    """A column of any numeric type as float64 in which NaN is missing."""
+    import narwhals as nw
+
+    return column.cast(nw.Float64).fill_nan(None)
+
+
+def days(column: nw.Expr) -> nw.Expr:
+    """Days since 1970 of a column of dates or timestamps, rounded down."""
+    import narwhals as nw
+
+    return (column.dt.timestamp("ms").cast(nw.Float64) / MILLISECONDS_A_DAY).floor()
+
+
+def has_time_of_day(column: nw.Expr) -> nw.Expr:
+    """Whether a timestamp is not at midnight."""
+    import narwhals as nw
+
+    stamp = column.dt.timestamp("us").cast(nw.Float64)
+    # Not `!=`: where a missing value is NaN, it differs from everything.
+    return stamp > (stamp / (MILLISECONDS_A_DAY * 1000)).floor() * (MILLISECONDS_A_DAY * 1000)
+
+
+def months(column: nw.Expr) -> nw.Expr:
+    """Months since January of year 0 of a column of dates or timestamps."""
+    import narwhals as nw
+
+    return column.dt.year().cast(nw.Float64) * 12.0 + column.dt.month().cast(nw.Float64) - 1.0
+
+
+def months_of_days(column: nw.Expr) -> nw.Expr:
+    """The same of a column of days since 1970, by the civil calendar.
+
+    Source of the formula: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+    """
+    since = column + 719_468.0
+    era = (since / 146_097.0).floor()
+    day = since - era * 146_097.0
+    year = ((day - (day / 1460.0).floor() + (day / 36_524.0).floor() - (day / 146_096.0).floor()) / 365.0).floor()
+    of_year = day - (year * 365.0 + (year / 4.0).floor() - (year / 100.0).floor())
+    month = ((of_year * 5.0 + 2.0) / 153.0).floor()
+    return (year + era * 400.0) * 12.0 + month + 2.0
+
+
+def like(data: object, columns: Mapping[str, Sequence[object]], dtypes: Mapping[str, str]) -> object:
+    """A frame of the same engine as `data` (pandas where that is records), from lists.
+
+    dtypes: `text`, `number`, `integer`, `date`, `datetime`, `bool` or `decimal` for each column.
+    """
+    import narwhals as nw
+
+    if not is_frame(data):
+        backend: Any = nw.Implementation.PANDAS
+    else:
+        backend = nw.from_native(data).implementation  # type: ignore[call-overload]
+    if backend.is_pandas_like():
+        import pandas as pd
+
+        kinds = {"text": "str", "number": "float64", "integer": "Int64"}
+        return pd.DataFrame(
+            {name: pd.Series(values, dtype=kinds.get(dtypes[name])) for name, values in columns.items()}  # type: ignore[call-overload]
+        )
+    if backend not in (nw.Implementation.POLARS, nw.Implementation.PYARROW):
+        backend = nw.Implementation.PYARROW
+    known = {
+        "text": nw.String(),
+        "number": nw.Float64(),
+        "integer": nw.Int64(),
+        "date": nw.Date(),
+        "datetime": nw.Datetime("us"),
+        "bool": nw.Boolean(),
+    }
+    schema = {name: known[dtypes[name]] for name in columns if dtypes[name] in known}
+    frame = nw.from_dict(
+        {name: [*columns[name]] for name in schema}, schema=schema, backend=backend
+    )
+    return frame.to_native()
+
+
+def read_file(path: str) -> object:
+    """A CSV file as a pandas frame of text, so that the declared fields decide how it is read, or a Parquet
+    file with the types it has. Raises FieldError (F108) for what cannot be read."""
+    import os
+
+    ending = os.path.splitext(path)[1].lower()
+    try:
+        if ending == ".csv":
+            return _read_csv(path)
+        if ending in (".parquet", ".pq"):
+            return _read_parquet(path)
+    except OSError as reason:
+        raise FieldError("F108", f"{path}: {reason.strerror or reason}") from None
+    raise FieldError("F108", f"{path}: not a CSV or Parquet file", hint="its name ends with .csv or .parquet")
+
+
+def _read_csv(path: str) -> object:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except UnicodeDecodeError as reason:
+        raise FieldError(
+            "F108", f"{path}: byte {reason.start} is not UTF-8", hint="save the file as UTF-8 (in Excel: CSV UTF-8)"
+        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as reason:
+        raise FieldError("F108", f"{path}: {reason}") from None
+
+
+def _read_parquet(path: str) -> object:
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow", "parquet", "a Parquet file") from None
+    try:
+        return parquet.read_table(path)
+    except pyarrow.ArrowInvalid as reason:
+        raise FieldError("F108", f"{path}: {reason}") from None
