@@ -1,0 +1,83 @@
+"""Models: the weighted indicators, the composite and the grades together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, final
+
+import pydantic
+from pydantic import BaseModel, Field
+
+from crmrules.fields import Frozen
+from crmrules.kpi.indicator import Indicator
+from crmrules.kpi.period import Unit
+
+SCORE_DIGITS = 9
+"""Scores are rounded to so many decimals before they decide a grade or a rank, since the order of a sum
+changes its last digits (about 1e-14) between engines and runs."""
+
+
+@final
+class Grade(BaseModel):
+    """A band of scores: from `at_least` points on. The last band has none and takes all the rest."""
+
+    model_config = Frozen
+
+    grade: Annotated[str, Field(min_length=1)]
+    at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
+@final
+class Model(BaseModel):
+    """What a subject is judged by in a period.
+
+    subject: `subject` for the records' own, or a field of the roster to roll up to, such as `manager`.
+    The composite is the mean of the indicators' scores by weight, over those that have a value:
+    sum(weight x score) / sum(weight). Grades by bands, highest first. Rank within the period by the
+    composite, highest first; equal scores share the better rank.
+    """
+
+    model_config = Frozen
+
+    subject: str = "subject"
+    period: Unit = "month"
+    indicators: Annotated[dict[str, Indicator], Field(min_length=1)]
+    grades: tuple[Grade, ...] = ()
+
+    @pydantic.field_validator("grades")
+    @classmethod
+    def _bands(cls, grades: tuple[Grade, ...]) -> tuple[Grade, ...]:
+        if not grades:
+            return grades
+        if grades[-1].at_least is not None:
+            raise ValueError(
+                f"scores below {grades[-1].at_least:g} have no grade: "
+                "leave `at_least` out at the last grade, which then takes all the rest"
+            )
+        if any(band.at_least is None for band in grades[:-1]):
+            raise ValueError("only the last grade goes without `at_least`")
+        bounds = [band.at_least for band in grades[:-1] if band.at_least is not None]
+        for upper, lower in pairwise(bounds):
+            if lower >= upper:
+                raise ValueError(f"grades go from the highest down, {lower:g} cannot follow {upper:g}")
+        names = [band.grade for band in grades]
+        if len({*names}) < len(names):
+            raise ValueError("two grades have the same name")
+        return grades
+
+    @pydantic.field_validator("indicators")
+    @classmethod
+    def _weights(cls, indicators: dict[str, Indicator]) -> dict[str, Indicator]:
+        targeted = [name for name, each in indicators.items() if each.target is not None]
+        if targeted and not any(each.weight for each in indicators.values()):
+            raise ValueError(f"all weights are zero: give at least one of {', '.join(targeted)} a weight")
+        return indicators
+
+    def grade(self, score: float | None) -> str | None:
+        """The grade of a score, None where there is no score or the model has no grades."""
+        if score is None or not self.grades:
+            return None
+        rounded = round(score, SCORE_DIGITS)
+        return next(
+            band.grade for band in self.grades if band.at_least is None or rounded >= band.at_least
+        )

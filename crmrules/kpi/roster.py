@@ -1,0 +1,74 @@
+"""The roster: who is judged, and who stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+from crmrules import binding, frames
+from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
+from crmrules.fields import Source
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """For each subject the people and groups around it, by role or field name.
+
+    >>> Roster({"Ann": {"manager": "Bo"}}).groups("manager")
+    {'Ann': 'Bo'}
+    """
+
+    people: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, source: Source, data: object) -> Roster:
+        """The roster of a table: the field with the role `subject`, and all other fields beside it.
+
+        Raises FieldError (F111) for a subject that stands there twice or is missing.
+        """
+        name = source.role("subject")
+        if name is None:
+            raise CrmRulesError(
+                "M101",
+                f"source `{source.name}` has no field with the role `subject`",
+                hint="write `role: subject` at the field that names who is judged",
+            )
+        rows = _rows(source, data)
+        people: dict[str, dict[str, str]] = {}
+        for position, row in enumerate(rows):
+            subject = row[name]
+            if subject is None or str(subject) in people:
+                what = "is missing" if subject is None else f"{shown(subject)} stands there twice"
+                raise FieldError(
+                    "F111",
+                    f"source `{source.name}`, column `{source.column(name)}`, row {position}: the subject {what}",
+                    source=source.name,
+                    field=name,
+                    hint="a roster has one row for each subject",
+                )
+            people[str(subject)] = {
+                (source.fields[other].role or other): str(value)
+                for other, value in row.items()
+                if other != name and value is not None
+            }
+        return cls(people)
+
+    def groups(self, role: str) -> dict[str, str]:
+        """From each subject to whom it belongs by a role. Raises CrmRulesError (M104) for an unknown role."""
+        known = {name for around in self.people.values() for name in around}
+        if role not in known:
+            raise CrmRulesError("M104", f"the roster knows no `{role}`", hint=did_you_mean(role, known))
+        return {subject: around[role] for subject, around in self.people.items() if role in around}
+
+
+def _rows(source: Source, data: object) -> list[dict[str, object]]:
+    if binding.is_records(data):
+        return [dict(row) for row in binding.bind_records(source, data, source.fields).rows]  # type: ignore[arg-type]
+    bound = binding.bind_frame(source, data, source.fields)
+    rows = frames.rows_of(bound.frame)
+    return [
+        {name: frames.delivered(value, source.schema[name]) for name, value in row.items()}  # type: ignore[arg-type]
+        for row in rows
+    ]

@@ -1,0 +1,250 @@
+"""The finish: from the aggregates of each subject and period to scores, grades and ranks.
+
+The rows are few here, a row for each subject and period, so one engine serves all: whatever held the
+records, and records one by one too, end in these arrays. A curve exists once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from crmrules.errors import FieldError, RecordError, did_you_mean
+from crmrules.expr import tree
+from crmrules.expr.check import Checked, Schema, check, has_aggregate
+from crmrules.expr.parse import parse
+from crmrules.expr.scalar import compile_many
+from crmrules.fields import BadRow
+from crmrules.kpi.feed import Cut, Feed, Totals
+from crmrules.kpi.model import SCORE_DIGITS, Model
+from crmrules.kpi.period import Period, between
+from crmrules.kpi.roster import Roster
+from crmrules.kpi.scorecard import Figures, Scorecard
+from crmrules.types import Scalar, Type
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A measure or indicator, ready: what is computed over `@0`, `@1`, … of a feed, or over measures."""
+
+    text: str
+    checked: Checked
+    feed: Feed | None
+
+
+@final
+class Plan:
+    """A model over its measures and their feeds, built once and run on any data."""
+
+    def __init__(self, name: str, model: Model) -> None:
+        self.name = name
+        self.model = model
+        self.measures: dict[str, Prepared] = {}
+        self.indicators: dict[str, Prepared] = {}
+
+    def add_measure(self, name: str, text: str, feed: Feed) -> None:
+        """A measure over a feed. Raises ExpressionError if it does not fit."""
+        self.measures[name] = _prepared(text, feed)
+
+    def add_indicator(self, name: str, feed: Feed | None) -> None:
+        """An indicator of the model; the measures come first. `feed` is for aggregates of its own.
+
+        Raises ExpressionError if its value does not fit the measures.
+        """
+        text = self.model.indicators[name].value or tree.text(tree.Name(name))
+        node = parse(text)
+        if has_aggregate(node) and feed is not None:
+            self.indicators[name] = _prepared(text, feed)
+        else:
+            self.indicators[name] = Prepared(text, check(node, {}, text=text, measures=self.schema), None)
+
+    @property
+    def schema(self) -> Schema:
+        """The measures' types."""
+        return {name: each.checked.type for name, each in self.measures.items()}
+
+    @property
+    def feeds(self) -> list[Feed]:
+        """The passes over sources that the model needs."""
+        prepared = [*self.measures.values(), *self.indicators.values()]
+        return [*{id(each.feed): each.feed for each in prepared if each.feed is not None}.values()]
+
+    def score(
+        self,
+        data: Mapping[str, object],
+        roster: Roster | None = None,
+        *,
+        period: Period | None = None,
+        until: dt.date | None = None,
+    ) -> Scorecard:
+        """The card of a model.
+
+        data: for each source a frame of any engine, or a list of dicts. roster: whose rows are there even
+        without records. period: only this one; until: records dated later do not count yet.
+        Raises FieldError, RecordError for data that does not fit; see `Feed.totals`.
+        """
+        grouped = self.model.subject != "subject"
+        if grouped and roster is None:
+            raise RecordError(
+                "M104",
+                f"the model `{self.name}` rolls up to `{self.model.subject}`, and there is no roster",
+                hint="pass the source that is declared as the roster",
+            )
+        group = roster.groups(self.model.subject) if grouped and roster else None
+        if period is not None and period.unit != self.model.period:
+            raise RecordError(
+                "M105",
+                f"`{period}` is a {period.unit}, the model `{self.name}` goes by the {self.model.period}",
+                hint="name a period such as " + str(Period.of(period.start, self.model.period)),
+            )
+        cut = Cut(self.model.period, group, period, until)
+        totals = [feed.totals(_data_of(feed, data), cut) for feed in self.feeds]
+        keys = _universe(totals, roster, group, cut)
+        values = self.measured(totals, keys)
+        return self.finished(values, keys, roster or Roster(), tuple(row for each in totals for row in each.quarantined))
+
+    def measured(self, totals: Sequence[Totals], keys: Sequence[tuple[str, Period]]) -> dict[str, list[Scalar]]:
+        """Each measure's value for each key; over no records, what it is over nothing."""
+        positions = [[each.keys.get((subject, period.index)) for subject, period in keys] for each in totals]
+        order = {id(feed): number for number, feed in enumerate(self.feeds)}
+        values: dict[str, list[Scalar]] = {}
+        for name, each in [*self.measures.items(), *self.indicators.items()]:
+            if each.feed is None or name in values:
+                continue
+            number = order[id(each.feed)]
+            columns = []
+            for part in each.checked.fields:
+                column, empty = totals[number].columns[part], each.feed.parts[part].empty
+                columns.append([empty if at is None else column[at] for at in positions[number]])
+            values[name] = _computed(each.checked, columns, len(keys))
+        return values
+
+    def finished(
+        self,
+        measures: Mapping[str, list[Scalar]],
+        keys: Sequence[tuple[str, Period]],
+        roster: Roster,
+        quarantined: tuple[BadRow, ...],
+    ) -> Scorecard:
+        """The card of given measures."""
+        import numpy as np
+
+        figures: dict[str, Figures] = {}
+        for name, indicator in self.model.indicators.items():
+            each = self.indicators[name]
+            if each.feed is not None:
+                actual = measures[name]
+            else:
+                actual = _computed(each.checked, [measures[field] for field in each.checked.fields], len(keys))
+            found = each.checked.type
+            attainment = indicator.attainment(_numbers(actual, found)) if indicator.target is not None else None
+            points = None if attainment is None else indicator.curve.points(attainment)
+            figures[name] = Figures(actual, found, indicator.target, attainment, points, indicator.weight)
+        score = _composite(figures, len(keys))
+        # Adding 0.0 turns -0.0 into 0.0.
+        rounded = np.round(score, SCORE_DIGITS) + 0.0
+        return Scorecard(
+            name=self.name,
+            model=self.model,
+            keys=tuple(keys),
+            figures=figures,
+            score=score,
+            grade=tuple(self.model.grade(None if np.isnan(value) else float(value)) for value in rounded),
+            rank=_ranks(rounded, keys),
+            roster=roster,
+            quarantined=quarantined,
+        )
+
+
+def _prepared(text: str, feed: Feed) -> Prepared:
+    outer, types = feed.add(parse(text), text)
+    return Prepared(text, check(outer, {}, text=text, measures=types), feed)
+
+
+def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
+    name = feed.source.name
+    if name not in data:
+        raise FieldError(
+            "F112",
+            f"there is no data for source `{name}`",
+            source=name,
+            hint=did_you_mean(name, data) if data else f"pass it as {{'{name}': frame}}, or --source {name}=FILE",
+        )
+    return data[name]
+
+
+def _universe(
+    totals: Sequence[Totals], roster: Roster | None, group: Mapping[str, str] | None, cut: Cut
+) -> list[tuple[str, Period]]:
+    """A row for everybody on the roster or in the records, in every period from the first to the last."""
+    found = {key for each in totals for key in each.keys}
+    subjects = {subject for subject, _ in found}
+    if roster is not None:
+        subjects |= {*roster.people} if group is None else {*group.values()}
+    if cut.period is not None:
+        periods = [cut.period]
+    else:
+        indexes = [index for _, index in found]
+        if cut.until is not None:
+            indexes.append(Period.of(cut.until, cut.unit).index)
+        if not indexes:
+            return []
+        periods = between(Period(cut.unit, min(indexes)), Period(cut.unit, max(indexes)))
+    return [(subject, period) for period in periods for subject in sorted(subjects)]
+
+
+def _computed(checked: Checked, columns: list[list[Scalar]], rows: int) -> list[Scalar]:
+    if isinstance(checked.tree, tree.Name):
+        return columns[0]
+    return compile_many(checked)(*columns) if columns else [compile_many(checked)()[0]] * rows
+
+
+def _numbers(values: list[Scalar], found: Type) -> NDArray[np.float64]:
+    import numpy as np
+
+    if found.kind not in ("number", "money", "duration"):
+        return np.full(len(values), np.nan)
+    numbers = np.array(values, dtype=np.float64)
+    return numbers / 10**found.digits if found.kind == "money" else numbers
+
+
+def _composite(figures: Mapping[str, Figures], rows: int) -> NDArray[np.float64]:
+    """sum(weight x score) / sum(weight) over the indicators that have a value; sets share and contribution."""
+    import numpy as np
+
+    weighed = [each for each in figures.values() if each.weight > 0 and each.points is not None]
+    total = np.zeros(rows)
+    for each in weighed:
+        total += np.where(np.isnan(each.points), 0.0, each.weight)  # type: ignore[arg-type]
+    score = np.where(total > 0, 0.0, np.nan)
+    divisor = np.where(total > 0, total, 1.0)
+    for each in weighed:
+        known = ~np.isnan(each.points)  # type: ignore[arg-type]
+        each.share = np.where(known, each.weight / divisor, 0.0)
+        each.contribution = np.where(known, each.share * np.where(known, each.points, 0.0), np.nan)  # type: ignore[arg-type]
+        score = score + np.where(known, each.contribution, 0.0)
+    return score
+
+
+def _ranks(score: NDArray[np.float64], keys: Sequence[tuple[str, Period]]) -> tuple[int | None, ...]:
+    """Within each period, 1 for the highest score; equal ones share the better rank, no score has none."""
+    import numpy as np
+
+    ranks: list[int | None] = [None] * len(keys)
+    rows: dict[Period, list[int]] = {}
+    for row, (_, period) in enumerate(keys):
+        if not np.isnan(score[row]):
+            rows.setdefault(period, []).append(row)
+    for members in rows.values():
+        ordered = np.sort(score[members])
+        above = len(ordered) - np.searchsorted(ordered, score[members], side="right")
+        for row, better in zip(members, above.tolist(), strict=True):
+            ranks[row] = better + 1
+    return tuple(ranks)

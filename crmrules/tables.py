@@ -1,0 +1,112 @@
+"""Tables for people: one value that is plain text, a coloured terminal table and a notebook's HTML."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from html import escape
+from typing import Any, final
+
+from crmrules.errors import cells
+
+_TONES = {"good": "green", "bad": "red", "dim": "dim"}
+_TABLE_STYLE = "border-collapse:collapse;font-size:90%"
+_CELL_STYLE = "padding:2px 8px;border-bottom:1px solid #ddd;text-align:"
+_TONE_STYLES = {"good": "color:#1a7f37", "bad": "color:#b42318", "dim": "color:#777"}
+
+
+@final
+@dataclass(slots=True)
+class Table:
+    """Rows of texts under heads. Columns of numbers are set flush right."""
+
+    title: str
+    heads: Sequence[str]
+    rows: list[list[str]] = field(default_factory=list)
+    tones: list[str] = field(default_factory=list)
+
+    def add(self, row: Sequence[str], *, tone: str = "") -> None:
+        """A further row; `tone` is good, bad, dim or nothing."""
+        self.rows.append([*row])
+        self.tones.append(tone)
+
+    def right(self, column: int) -> bool:
+        """Whether a column holds numbers."""
+        texts = [row[column] for row in self.rows if row[column] not in ("", MISSING)]
+        return bool(texts) and all(_is_number(text) for text in texts)
+
+    def __str__(self) -> str:
+        widths = [
+            max(cells(text) for text in [head, *(row[column] for row in self.rows)])
+            for column, head in enumerate(self.heads)
+        ]
+        rights = [self.right(column) for column in range(len(self.heads))]
+        lines = [self.title] if self.title else []
+        lines.append(_line(self.heads, widths, rights))
+        lines.append("  ".join("─" * width for width in widths))
+        lines += [_line(row, widths, rights) for row in self.rows]
+        return "\n".join(lines)
+
+    def __rich__(self) -> Any:
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(title=Text(self.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+        for column, head in enumerate(self.heads):
+            table.add_column(Text(head), justify="right" if self.right(column) else "left")
+        for row, tone in zip(self.rows, self.tones, strict=True):
+            table.add_row(*map(Text, row), style=_TONES.get(tone))
+        return table
+
+    def html(self) -> str:
+        """The table for a notebook; every text is escaped."""
+        aligns = ["right" if self.right(column) else "left" for column in range(len(self.heads))]
+        parts = [f"<p><b>{escape(self.title)}</b></p>"] if self.title else []
+        heads = "".join(
+            f'<th style="{_CELL_STYLE}{align}">{escape(head)}</th>'
+            for head, align in zip(self.heads, aligns, strict=True)
+        )
+        parts.append(f'<table style="{_TABLE_STYLE}"><thead><tr>{heads}</tr></thead><tbody>')
+        for row, tone in zip(self.rows, self.tones, strict=True):
+            texts = "".join(
+                f'<td style="{_CELL_STYLE}{align}">{escape(text)}</td>'
+                for text, align in zip(row, aligns, strict=True)
+            )
+            parts.append(f'<tr style="{_TONE_STYLES.get(tone, "")}">{texts}</tr>')
+        return "".join([*parts, "</tbody></table>"])
+
+
+MISSING = "–"
+
+
+def cell(value: object, *, digits: int | None = None) -> str:
+    """A value as a table shows it: grouped thousands, two decimals at most unless money has its own."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if digits is not None:
+            return f"{value:,.{digits}f}"
+        return f"{value:,.0f}" if value.is_integer() else f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _is_number(text: str) -> bool:
+    stripped = text.replace(",", "").replace(" ", "").removesuffix("%").removeprefix("-")
+    return stripped.replace(".", "", 1).isdigit()
+
+
+def _line(texts: Sequence[str], widths: Sequence[int], rights: Sequence[bool]) -> str:
+    padded = []
+    for text, width, right in zip(texts, widths, rights, strict=True):
+        blank = " " * (width - cells(text))
+        padded.append(blank + text if right else text + blank)
+    return "  ".join(padded).rstrip()
