@@ -27,7 +27,7 @@ class Checked:
     """A tree that fits the fields, with what is known of each node.
 
     types: by `id` of the node. operands: the type in which a comparison compares, by `id`.
-    fields: the names that are read. cost: the steps of a column run for each record, an upper bound.
+    fields: the names that are read, schema: their types. cost: the steps of a column run for each record, an upper bound.
     """
 
     tree: tree.Node
@@ -59,7 +59,7 @@ def check(node: tree.Node, fields: Schema, *, text: str = "", measures: Schema |
     if cost > DEAREST:
         checker.refuse("E107", f"the expression costs {cost:,} steps a record, {DEAREST:,} is the most", node)
     read = tuple(checker.read)
-    return Checked(node, checker.text, checker.types, checker.operands, read, checker.schema, cost)
+    return Checked(node, checker.text, checker.types, checker.operands, read, checker.read, cost)
 
 
 def _cost(node: tree.Node, types: Mapping[int, Type]) -> int:
@@ -95,7 +95,7 @@ class _Checker:
         self.within = ""
         self.types: dict[int, Type] = {}
         self.operands: dict[int, Type] = {}
-        self.read: dict[str, None] = {}
+        self.read: dict[str, Type] = {}
 
     def refuse(self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None) -> NoReturn:
         raise ExpressionError(
@@ -139,7 +139,7 @@ class _Checker:
     def name(self, node: tree.Name) -> Type:
         schema = self.schema if not self.within else self.fields
         if (found := schema.get(node.name)) is not None:
-            self.read[node.name] = None
+            self.read[node.name] = found
             return found
         if self.grouped and not self.within and node.name in self.fields:
             self.refuse(

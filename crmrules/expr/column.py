@@ -8,67 +8,36 @@ which null counts as no, so that no engine has to hold a third value.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, assert_never, final
 
 from crmrules import money
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, may_overflow
 from crmrules.expr.functions import FUNCTIONS
-from crmrules.types import NUMBER, Scalar, Type
+from crmrules.frames import MICROSECONDS_A_DAY, carried
+from crmrules.types import NUMBER, Type
 
 if TYPE_CHECKING:
     import narwhals as nw
 
-Operand = "nw.Expr | float | str"
-EPOCH = dt.date(1970, 1, 1).toordinal()
-MICROSECONDS_A_DAY = 86_400_000_000
-
-
-def carried(value: Scalar) -> float | str | None:
-    """A value as a bound frame holds it."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, dt.datetime):
-        return float((value - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1))
-    if isinstance(value, dt.date):
-        return float(value.toordinal() - EPOCH)
-    return float(value)
-
-
-def delivered(value: float | str | None, of: Type) -> Scalar:
-    """The other way round: what a bound frame holds, as an expression over a record gives it."""
-    if value is None or isinstance(value, str) or value != value:
-        return None if not isinstance(value, str) else value
-    match of.kind:
-        case "date":
-            return dt.date.fromordinal(int(value) + EPOCH)
-        case "datetime":
-            return dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=int(value))
-        case "bool":
-            return value == 1.0
-        case "money":
-            return int(value)
-    return float(value)
-
-
-def value_column(checked: Checked) -> nw.Expr:
-    """The expression's value, as a bound frame holds it."""
-    writer = _Writer(checked)
+def value_column(checked: Checked, *, prefix: str = "") -> nw.Expr:
+    """The expression's value, as a bound frame holds it; `prefix` stands before each column's name."""
+    writer = _Writer(checked, prefix)
     return writer.column(writer.value(checked.tree), checked.type)
 
 
-def condition_column(checked: Checked) -> nw.Expr:
+def condition_column(checked: Checked, *, prefix: str = "") -> nw.Expr:
     """Whether the condition is true; where it is false or unknown, the column holds false or null."""
-    return _Writer(checked).tested(checked.tree, wanted=True)
+    return _Writer(checked, prefix).tested(checked.tree, wanted=True)
 
 
 @final
 class _Writer:
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Checked, prefix: str) -> None:
         import narwhals as nw
 
         self.nw = nw
+        self.prefix = prefix
         self.checked = checked
         self.types = checked.types
 
@@ -100,7 +69,7 @@ class _Writer:
             case tree.Constant(value):
                 return carried(value)
             case tree.Name(name):
-                return nw.col(name)
+                return nw.col(self.prefix + name)
             case tree.Negative() | tree.Arithmetic():
                 result = self.arithmetic(node)
                 if found.kind != "number" or not may_overflow(node, self.types):

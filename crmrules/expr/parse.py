@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+from dataclasses import replace
 from typing import NoReturn, final
 
 from crmrules.errors import Span, closest
@@ -170,10 +171,10 @@ class _Reader:
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self.read(operand)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return tree.Not(self.read(operand), span)
+                return replace(tree.negated(self.read(operand)), span=span)
             case ast.BoolOp(op=operator_, values=values):
                 word = "and" if isinstance(operator_, ast.And) else "or"
-                return tree.Logic(word, tuple(self.read(value) for value in values), span)  # type: ignore[arg-type]
+                return tree.joined(word, [self.read(value) for value in values], span)  # type: ignore[arg-type]
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 then = self.read(body)
                 return tree.Choice(self.read(test), then, self.read(orelse), span)
@@ -218,7 +219,7 @@ class _Reader:
             right = self.read(comparator)
             parts.append(tree.Comparison(_COMPARISON[type(operator)], left, right, here))
             left, start = right, self.span(comparator).start
-        return parts[0] if len(parts) == 1 else tree.Logic("and", tuple(parts), span)
+        return tree.joined("and", parts, span)
 
     def values(self, node: ast.expr) -> tuple[tree.Constant, ...]:
         if not isinstance(node, ast.Tuple):

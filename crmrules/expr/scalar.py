@@ -43,15 +43,27 @@ def compile_record(checked: Checked, *, bound: bool = False) -> Evaluate:
     """
     writer = _Writer(checked)
     result = writer.value(checked.tree)
-    lines = ["def evaluate(record):"]
-    if checked.fields:
-        lines.append("    try:")
-        lines += [f"        {writer.local(name)} = record[{name!r}]" for name in checked.fields]
-        lines.append("    except KeyError:")
-        lines.append("        missing(record)")
-    if not bound:
-        lines += [f"    {line}" for name in checked.fields for line in writer.loading(name)]
-    lines.append(f"    return {result.text}")
+    lines = ["def evaluate(record):", *writer.reading(bound=bound), f"    return {result.text}"]
+    return writer.compiled(lines, "evaluate")  # type: ignore[return-value]
+
+
+def compile_first(conditions: Sequence[Checked], *, bound: bool = True) -> Callable[[Mapping[str, object]], int]:
+    """A function from a record to the position of the first condition that is true, or how many there are."""
+    schema = {name: each.schema[name] for each in conditions for name in each.fields}
+    together = Checked(
+        tree.Constant(None),
+        "",
+        {key: found for each in conditions for key, found in each.types.items()},
+        {key: found for each in conditions for key, found in each.operands.items()},
+        tuple(schema),
+        schema,
+        sum(each.cost for each in conditions),
+    )
+    writer = _Writer(together)
+    lines = ["def evaluate(record):", *writer.reading(bound=bound)]
+    for position, condition in enumerate(conditions):
+        lines += [f"    if {writer.true(condition.tree)}:", f"        return {position}"]
+    lines.append(f"    return {len(conditions)}")
     return writer.compiled(lines, "evaluate")  # type: ignore[return-value]
 
 
@@ -130,6 +142,15 @@ class _Writer:
         if loaded is None and not declared.nullable:
             raise FieldError("F105", f"field `{name}` is missing but declared `not null`", field=name)
         return loaded
+
+    def reading(self, *, bound: bool) -> list[str]:
+        """The lines that take the fields out of the record."""
+        fields = self.checked.fields
+        if not fields:
+            return []
+        lines = ["    try:", *(f"        {self.local(name)} = record[{name!r}]" for name in fields)]
+        lines += ["    except KeyError:", "        missing(record)"]
+        return lines if bound else [*lines, *(f"    {line}" for name in fields for line in self.loading(name))]
 
     def loading(self, name: str) -> list[str]:
         """The lines that check one value; the common case costs one comparison of types."""

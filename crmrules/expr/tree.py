@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, final
 
@@ -157,6 +157,25 @@ Node = (
     | Call
     | Aggregate
 )
+
+
+def negated(condition: Node) -> Node:
+    """The opposite condition, in the one form in which it is kept: `not x == y` is `x != y`."""
+    match condition:
+        case Not(operand):
+            return operand
+        case Comparison(operator, left, right):
+            return Comparison(INVERSE[operator], left, right, condition.span)
+    return Not(condition, condition.span)
+
+
+def joined(operator: Literal["and", "or"], conditions: Iterable[Node], span: Span = NOWHERE) -> Node:
+    """Conditions joined by one word, without nesting the same word: `(x and y) and z` is `x and y and z`."""
+    flat: list[Node] = []
+    for condition in conditions:
+        same = isinstance(condition, Logic) and condition.operator == operator
+        flat += condition.operands if same and isinstance(condition, Logic) else [condition]
+    return flat[0] if len(flat) == 1 else Logic(operator, tuple(flat), span)
 
 
 def children(node: Node) -> tuple[Node, ...]:

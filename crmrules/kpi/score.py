@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from crmrules.errors import FieldError, RecordError, did_you_mean
@@ -16,12 +16,12 @@ from crmrules.expr import tree
 from crmrules.expr.check import Checked, Schema, check, has_aggregate
 from crmrules.expr.parse import parse
 from crmrules.expr.scalar import compile_many
-from crmrules.fields import BadRow
 from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.model import SCORE_DIGITS, Model
 from crmrules.kpi.period import Period, between
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.scorecard import Figures, Scorecard
+from crmrules.kpi.statement import Explainer
 from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
@@ -107,8 +107,18 @@ class Plan:
         cut = Cut(self.model.period, group, period, until)
         totals = [feed.totals(_data_of(feed, data), cut) for feed in self.feeds]
         keys = _universe(totals, roster, group, cut)
-        values = self.measured(totals, keys)
-        return self.finished(values, keys, roster or Roster(), tuple(row for each in totals for row in each.quarantined))
+        card = self.finished(self.measured(totals, keys), keys, roster or Roster())
+        quarantined = tuple(row for each in totals for row in each.quarantined)
+        notes = [f"{len(quarantined)} rows were set aside: see `card.quarantined`"] if quarantined else []
+        used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
+        return replace(
+            card,
+            quarantined=quarantined,
+            notes=tuple(notes),
+            until=until,
+            data={**used, **data},
+            explainer=Explainer(self, data, group, until),
+        )
 
     def measured(self, totals: Sequence[Totals], keys: Sequence[tuple[str, Period]]) -> dict[str, list[Scalar]]:
         """Each measure's value for each key; over no records, what it is over nothing."""
@@ -131,7 +141,6 @@ class Plan:
         measures: Mapping[str, list[Scalar]],
         keys: Sequence[tuple[str, Period]],
         roster: Roster,
-        quarantined: tuple[BadRow, ...],
     ) -> Scorecard:
         """The card of given measures."""
         import numpy as np
@@ -159,7 +168,7 @@ class Plan:
             grade=tuple(self.model.grade(None if np.isnan(value) else float(value)) for value in rounded),
             rank=_ranks(rounded, keys),
             roster=roster,
-            quarantined=quarantined,
+            measures={name: measures[name] for name in self.measures},
         )
 
 

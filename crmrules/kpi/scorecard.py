@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules import frames, money
@@ -49,7 +50,8 @@ class Scorecard:
 
     keys: subject and period of each row. `to_native()` is the wide table, `tidy()` a row for each
     indicator, `standing(subject, period)` one row as a value, `explain(subject, period)` how it came about.
-    quarantined: the host's rows that were set aside, with the reason.
+    quarantined: the host's rows that were set aside, with the reason. until: the last day whose records
+    count. notes: what a reader should know. data: the host's tables, as they came in.
     """
 
     name: str
@@ -60,9 +62,11 @@ class Scorecard:
     grade: tuple[str | None, ...]
     rank: tuple[int | None, ...]
     roster: Roster
+    measures: dict[str, list[Scalar]] = field(repr=False)
     quarantined: tuple[BadRow, ...] = ()
-    now: dt.datetime | None = None
-    origin: object = field(default=None, repr=False)
+    until: dt.date | None = None
+    notes: tuple[str, ...] = ()
+    data: Mapping[str, object] = field(default_factory=dict, repr=False)
     explainer: Callable[[Scorecard, Standing], Statement] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -81,6 +85,15 @@ class Scorecard:
     def subjects(self) -> list[str]:
         """Who is on the card, in order."""
         return sorted({subject for subject, _ in self.keys})
+
+    @property
+    def _origin(self) -> object:
+        return next(iter(self.data.values()), None)
+
+    def measures_of(self, standing: Standing) -> dict[str, Scalar]:
+        """The measures behind a row, as expressions compute with them."""
+        row = self._rows[standing.subject, standing.period]
+        return {name: values[row] for name, values in self.measures.items()}
 
     def standings(self) -> Iterator[Standing]:
         """Every row as a value."""
@@ -171,7 +184,7 @@ class Scorecard:
     def to_native(self) -> object:
         """The wide table as a frame of the engine that the records came in; pandas for lists of dicts."""
         columns, kinds = self.columns()
-        return frames.like(self.origin, columns, kinds)
+        return frames.like(self._origin, columns, kinds)
 
     def tidy(self) -> object:
         """A row for each subject, period and indicator, with every step; the same kind of frame."""
@@ -195,7 +208,7 @@ class Scorecard:
                 columns[step] += _listed(values, rows)
             columns["weight"] += [figures.weight] * rows
         kinds = {name: "text" for name in ("subject", "period", "indicator")} | dict.fromkeys(names, "number")
-        return frames.like(self.origin, columns, kinds)
+        return frames.like(self._origin, columns, kinds)
 
     def table(self, period: str | Period | None = None) -> Table:
         """The card for reading: values, scores, grade and rank, best first within each period."""
@@ -225,13 +238,15 @@ class Scorecard:
         return "good" if position == 0 else "bad" if position == len(grades) - 1 else ""
 
     def __str__(self) -> str:
-        return str(self.table())
+        return "\n".join([str(self.table()), *self.notes])
 
     def __rich__(self) -> object:
-        return self.table().__rich__()
+        from rich.console import Group
+
+        return Group(self.table().__rich__(), *self.notes)
 
     def _repr_html_(self) -> str:
-        return self.table().html()
+        return self.table().html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
 
 def _known(values: Numbers | None, row: int) -> float | None:

@@ -46,7 +46,7 @@ class Sequence(BaseModel):
 
     def fields(self, source: Source) -> tuple[str, ...]:
         """The fields that numbering needs."""
-        where = self.where.check(source.schema).fields if self.where else ()
+        where = self.where.check(source.schema).fields if self.where is not None else ()
         return (*self.per, *self.order(source), *where)
 
 
@@ -96,7 +96,9 @@ def number_records(rows: list[dict[str, Scalar]], name: str, sequence: Sequence,
     """The same for records: each gets the number under the sequence's name."""
     order = sequence.order(source)
     keys = [*dict.fromkeys((*sequence.per, *order))]
-    counted = compile_first([sequence.where.check(source.schema)]) if sequence.where else lambda row: 0
+    counted = (
+        compile_first([sequence.where.check(source.schema)]) if sequence.where is not None else lambda row: 0
+    )
     chosen = []
     for row in rows:
         row[name] = None

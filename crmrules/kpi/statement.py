@@ -1,0 +1,277 @@
+"""The explanation of one row of a scorecard, down to the records and the rules that counted them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, final
+
+from crmrules import binding, frames, money
+from crmrules.expr import tree
+from crmrules.expr.scalar import compile_first, compile_record
+from crmrules.expr.traced import Step, shown_value, trace
+from crmrules.kpi.measure import part
+from crmrules.kpi.standing import Result, Standing
+from crmrules.policy.rules import Verdict
+from crmrules.tables import MISSING, Table, cell
+from crmrules.types import Scalar
+
+if TYPE_CHECKING:
+    from crmrules.kpi.feed import Feed
+    from crmrules.kpi.score import Plan
+    from crmrules.kpi.scorecard import Scorecard
+
+MOST_RECORDS_SHOWN = 12
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One record of the statement: its id, date and fields as a person reads them, what the policy said,
+    and what it adds to each measure (None where a measure does not look at it)."""
+
+    source: str
+    id: object
+    date: dt.date | None
+    fields: Mapping[str, object]
+    verdict: Verdict
+    adds: Mapping[str, object]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One indicator of the statement: its result, its formula, and the formula's parts with their values."""
+
+    result: Result
+    formula: str
+    steps: Step
+    measures: Mapping[str, str]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """How one subject came to its score in one period.
+
+    indicators: each with formula, values and contribution. counted, excluded: the period's records with
+    credit, and without, each with the rule that decided. undated: how many records without a date were
+    left out, by the reason.
+    """
+
+    standing: Standing
+    indicators: tuple[Explained, ...]
+    counted: tuple[Line, ...]
+    excluded: tuple[Line, ...]
+    undated: Mapping[str, int]
+
+    def tables(self, most: int | None = MOST_RECORDS_SHOWN) -> Iterator[Table | str]:
+        """The statement for reading, piece by piece; at most so many records of each kind."""
+        standing = self.standing
+        grade = f", grade {standing.grade}" if standing.grade else ""
+        rank = f", rank {standing.rank}" if standing.rank else ""
+        yield f"{standing.subject} · {standing.period} · composite {cell(standing.score, digits=1)}{grade}{rank}"
+        table = Table("", ["Indicator", "Value", "Target", "Attainment", "Score", "Weight", "Share", "Contribution"])
+        for each in self.indicators:
+            found = each.result
+            attainment = MISSING if found.attainment is None else f"{found.attainment:.1%}"
+            table.add(
+                [
+                    found.name,
+                    cell(found.actual),
+                    cell(found.target),
+                    attainment,
+                    cell(found.score, digits=1),
+                    cell(found.weight) if found.weight else "",
+                    f"{found.share:.0%}" if found.weight else "",
+                    cell(found.contribution, digits=2) if found.weight else "",
+                ],
+                tone="" if found.weight else "dim",
+            )
+        yield table
+        yield "\n".join(self._formulas())
+        yield from self._records("Counted", self.counted, most)
+        yield from self._records("Not counted", self.excluded, most)
+        if self.undated:
+            listed = "; ".join(f"{count} × {reason}" for reason, count in self.undated.items())
+            yield f"Without a date, so in no period: {listed}"
+
+    def _formulas(self) -> Iterator[str]:
+        shown_measures: set[str] = set()
+        for each in self.indicators:
+            yield f"{each.result.name} = {each.formula}"
+            for name, text in each.measures.items():
+                if name not in shown_measures and text != each.formula:
+                    yield f"    {name} = {text}"
+                shown_measures.add(name)
+            if each.steps.below:
+                yield from (f"    {line}" for line in str(each.steps).split("\n"))
+
+    def _records(self, title: str, lines: tuple[Line, ...], most: int | None) -> Iterator[Table]:
+        if not lines:
+            return
+        fields = [*dict.fromkeys(name for line in lines for name in line.fields)]
+        adds = [*dict.fromkeys(name for line in lines for name in line.adds)]
+        table = Table(f"{title}: {len(lines)}", ["Record", "Date", *fields, "Credit", *adds, "Rule", "Because"])
+        for line in lines[:most]:
+            table.add(
+                [
+                    str(line.id),
+                    cell(line.date),
+                    *(cell(line.fields.get(name)) for name in fields),
+                    f"{line.verdict.credit:g}",
+                    *("" if line.adds.get(name) is None else cell(line.adds[name]) for name in adds),
+                    line.verdict.rule,
+                    line.verdict.because,
+                ],
+                tone="dim" if line.verdict.credit == 0 else "",
+            )
+        if most is not None and len(lines) > most:
+            table.title += f" (the first {most} of them)"
+        yield table
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.tables()))
+
+    def __rich__(self) -> object:
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(*(Text(f"{each}\n") if isinstance(each, str) else each.__rich__() for each in self.tables()))
+
+    def _repr_html_(self) -> str:
+        pieces = [each.html() if isinstance(each, Table) else f"<pre>{escape(each)}</pre>" for each in self.tables()]
+        return "".join(pieces)
+
+
+@final
+class Explainer:
+    """Looks at the records of one row again, one by one, with reasons."""
+
+    def __init__(
+        self, plan: Plan, data: Mapping[str, object], group: Mapping[str, str] | None, until: dt.date | None
+    ) -> None:
+        self.plan = plan
+        self.data = data
+        self.group = group
+        self.until = until
+
+    def __call__(self, card: Scorecard, standing: Standing) -> Statement:
+        lines: list[Line] = []
+        undated: Counter[str] = Counter()
+        for feed in self.plan.feeds:
+            for line in self.lines(feed, standing):
+                if line.date is None:
+                    undated[line.verdict.because] += 1
+                else:
+                    lines.append(line)
+        lines.sort(key=lambda line: (line.source, line.date, str(line.id)))
+        measures = card.measures_of(standing)
+        return Statement(
+            standing,
+            tuple(self.indicator(result, measures) for result in standing.results.values()),
+            tuple(line for line in lines if line.verdict.credit > 0),
+            tuple(line for line in lines if line.verdict.credit == 0),
+            dict(undated),
+        )
+
+    def indicator(self, result: Result, measures: Mapping[str, Scalar]) -> Explained:
+        """The formula of an indicator with the values of its parts."""
+        prepared = self.plan.indicators[result.name]
+        if prepared.feed is not None:
+            return Explained(result, prepared.text, Step(prepared.text, result.actual), {})
+        checked = prepared.checked
+        texts = {name: self.plan.measures[name].text for name in checked.fields}
+        formula = texts[checked.fields[0]] if isinstance(checked.tree, tree.Name) else prepared.text
+        return Explained(result, formula, trace(checked, measures)[1], texts)
+
+    def lines(self, feed: Feed, standing: Standing) -> Iterator[Line]:
+        """The records of a source that belong to the row, whether they count or not."""
+        date, subject = feed.role("date"), feed.role("subject")
+        id_field = feed.source.role("id")
+        needed = [*dict.fromkeys([*([id_field] if id_field else []), *feed.fields, date])]
+        members = {standing.subject} if self.group is None else {
+            each for each, group in self.group.items() if group == standing.subject
+        }
+        adds = _Adds(self.plan, feed)
+        shown_fields = [name for name in needed if name not in (id_field, date) and (name != subject or self.group)]
+        for row, position in _bound_rows(feed, self.data[feed.source.name], needed, members):
+            day = row[date]
+            plain = day.date() if isinstance(day, dt.datetime) else day
+            if isinstance(plain, dt.date) and (
+                plain not in standing.period or (self.until is not None and plain > self.until)
+            ):
+                continue
+            verdict = feed.crediting.verdict(feed.crediting.decide(row)) if feed.crediting else _WHOLE
+            yield Line(
+                feed.source.name,
+                row[id_field] if id_field else position,
+                plain if isinstance(plain, dt.date) else None,
+                {name: shown_value(row[name], feed.schema[name]) for name in shown_fields},
+                verdict,
+                adds.of(row, verdict.credit) if verdict.credit > 0 else {},
+            )
+
+
+_WHOLE = Verdict(1.0, "–", "no policy: every record counts")
+
+
+def _bound_rows(
+    feed: Feed, data: object, needed: list[str], members: set[str]
+) -> Iterator[tuple[dict[str, Scalar], object]]:
+    import narwhals as nw
+
+    subject = feed.role("subject")
+    if binding.is_records(data):
+        bound = binding.bind_records(feed.source, data, needed)  # type: ignore[arg-type]
+        if feed.crediting:
+            feed.crediting.derive_records(bound.rows)
+        for row, where in zip(bound.rows, bound.ids, strict=True):
+            if str(row[subject]) in members:
+                yield row, where
+        return
+    frame = frames.numbered(binding.bind_frame(feed.source, data, needed).frame)
+    if feed.crediting:
+        frame = feed.crediting.derive(frame)
+    chosen = frame.filter(nw.col(subject).is_in([*members])).sort(frames.ROW)
+    for found in frames.rows_of(chosen):
+        position = found.pop(frames.ROW)
+        yield {name: frames.delivered(found[name], feed.schema[name]) for name in found}, position  # type: ignore[arg-type]
+
+
+@final
+class _Adds:
+    """What one record adds to each measure of a feed."""
+
+    def __init__(self, plan: Plan, feed: Feed) -> None:
+        self.parts: list[tuple[str, Any, Any, Any, Any]] = []
+        for name, prepared in plan.measures.items():
+            if prepared.feed is not feed:
+                continue
+            for number, part_name in enumerate(prepared.checked.fields):
+                found = feed.parts[part_name]
+                slot = found.slots[0]
+                checked = feed.checks[slot]
+                meant = compile_first([part(checked, slot.where)]) if slot.where is not None else None
+                value = compile_record(part(checked, slot.argument), bound=True) if slot.argument is not None else None
+                label = name if len(prepared.checked.fields) == 1 else f"{name}.{number + 1}"
+                self.parts.append((label, found, slot, meant, value))
+
+    def of(self, row: Mapping[str, Scalar], credit: float) -> dict[str, object]:
+        adds: dict[str, object] = {}
+        for label, found, slot, meant, value in self.parts:
+            if meant is not None and meant(row) != 0:
+                adds[label] = None
+                continue
+            number = 1.0 if value is None else value(row)
+            if slot.operation == "count":
+                number = None if number is None else 1.0
+            elif slot.operation == "sum" and number is not None:
+                number = money.credited(number, credit) if isinstance(number, int) else number * credit
+            argument = found.argument_type
+            in_money = argument is not None and slot.operation != "count"
+            adds[label] = shown_value(number, argument) if in_money else number
+        return adds
