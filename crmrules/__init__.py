@@ -1,0 +1,101 @@
+"""Sales-performance rules that any CRM or ERP can embed: policies, KPI models, triggers.
+
+The names below are imported on first use, so that `import crmrules` costs a host next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crmrules.errors import (
+        CrmRulesError,
+        ExpressionError,
+        FieldError,
+        MissingExtraError,
+        RecordError,
+        RulebookError,
+    )
+    from crmrules.expr import Expression
+    from crmrules.fields import Field, Source
+    from crmrules.kpi.indicator import Indicator
+    from crmrules.kpi.measure import Measure
+    from crmrules.kpi.model import Grade, Model
+    from crmrules.kpi.period import Period
+    from crmrules.kpi.scorecard import Scorecard
+    from crmrules.kpi.statement import Statement
+    from crmrules.policy import Condition, Policy, Rule, Verdict, field
+    from crmrules.rulebook import Rulebook
+    from crmrules.triggers import Behind, Intent, Reached
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Behind": "crmrules.triggers",
+    "Condition": "crmrules.policy",
+    "CrmRulesError": "crmrules.errors",
+    "Expression": "crmrules.expr",
+    "ExpressionError": "crmrules.errors",
+    "Field": "crmrules.fields",
+    "FieldError": "crmrules.errors",
+    "Grade": "crmrules.kpi.model",
+    "Indicator": "crmrules.kpi.indicator",
+    "Intent": "crmrules.triggers",
+    "Measure": "crmrules.kpi.measure",
+    "MissingExtraError": "crmrules.errors",
+    "Model": "crmrules.kpi.model",
+    "Period": "crmrules.kpi.period",
+    "Policy": "crmrules.policy",
+    "Reached": "crmrules.triggers",
+    "RecordError": "crmrules.errors",
+    "Rule": "crmrules.policy",
+    "Rulebook": "crmrules.rulebook",
+    "RulebookError": "crmrules.errors",
+    "Scorecard": "crmrules.kpi.scorecard",
+    "Source": "crmrules.fields",
+    "Statement": "crmrules.kpi.statement",
+    "Verdict": "crmrules.policy",
+    "field": "crmrules.policy",
+}
+
+__all__ = [
+    "Behind",
+    "Condition",
+    "CrmRulesError",
+    "Expression",
+    "ExpressionError",
+    "Field",
+    "FieldError",
+    "Grade",
+    "Indicator",
+    "Intent",
+    "Measure",
+    "MissingExtraError",
+    "Model",
+    "Period",
+    "Policy",
+    "Reached",
+    "RecordError",
+    "Rule",
+    "Rulebook",
+    "RulebookError",
+    "Scorecard",
+    "Source",
+    "Statement",
+    "Verdict",
+    "field",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'crmrules' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

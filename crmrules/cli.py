@@ -1,0 +1,197 @@
+"""The `crmrules` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from crmrules import frames
+from crmrules.errors import CrmRulesError, MissingExtraError
+from crmrules.rulebook import Rulebook, schema
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Sales-performance rules: score, explain and remind by a rulebook.",
+)
+output = Console()
+errors = Console(stderr=True)
+
+Book = Annotated[Path, typer.Argument(metavar="RULEBOOK", help="The rulebook, YAML or JSON.")]
+Sources = Annotated[
+    list[str], typer.Option("--source", "-s", metavar="NAME=FILE", help="A source's CSV or Parquet file; repeat it.")
+]
+ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Which model, where there are several.")]
+PeriodKey = Annotated[str | None, typer.Option("--period", "-p", help="Only this period: 2026-11, 2026-Q4, 2026.")]
+Now = Annotated[
+    str | None, typer.Option("--now", help="The moment of the evaluation: 2026-11-20 or 2026-11-20T18:00.")
+]
+
+
+def main() -> None:
+    """Run the command; the exit status is 0, 1 where rules or data are wrong, 2 for wrong usage."""
+    try:
+        app()
+    except CrmRulesError as error:
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong, and end with status 1."""
+    errors.print(Text(message, style="red" if errors.is_terminal else ""), soft_wrap=True)
+    sys.exit(1)
+
+
+@app.command()
+def score(
+    rulebook: Book,
+    source: Sources,
+    model: ModelName = None,
+    period: PeriodKey = None,
+    now: Now = None,
+    out: Annotated[Path | None, typer.Option(help="Write the wide table to a .csv, .parquet or .json file.")] = None,
+) -> None:
+    """Score everybody, and print the card or write it to a file."""
+    writer = _writer(out) if out is not None else None
+    card = Rulebook.load(rulebook).score(_read(source), model=model, period=period, now=now)
+    if writer is None:
+        output.print(card)
+        return
+    columns, _ = card.columns()
+    writer(columns)
+    output.print(f"{len(card)} rows written to {out}", highlight=False)
+    for note in card.notes:
+        output.print(note, highlight=False)
+
+
+@app.command()
+def explain(
+    rulebook: Book,
+    source: Sources,
+    subject: Annotated[str, typer.Option("--subject", help="Whose score.")],
+    period: Annotated[str, typer.Option("--period", "-p", help="Of which period: 2026-11, 2026-Q4, 2026.")],
+    model: ModelName = None,
+    now: Now = None,
+    all_records: Annotated[bool, typer.Option("--all", help="Every record, not only the first dozen.")] = False,
+) -> None:
+    """Explain one score, down to the records that were counted and those that were not."""
+    card = Rulebook.load(rulebook).score(_read(source), model=model, now=now)
+    statement = card.explain(subject, period)
+    if not all_records:
+        output.print(statement)
+        return
+    for piece in statement.tables(None):
+        output.print(Text(piece) if isinstance(piece, str) else piece)
+
+
+@app.command()
+def remind(
+    rulebook: Book,
+    source: Sources,
+    now: Annotated[str, typer.Option("--now", help="As of when: 2026-11-20 or 2026-11-20T18:00.")],
+    as_json: Annotated[bool, typer.Option("--json", help="CloudEvents, one JSON object a line.")] = False,
+) -> None:
+    """List whom to tell what, as of a moment. Nothing is sent, and no clock is looked at."""
+    book = Rulebook.load(rulebook)
+    data = _read(source)
+    intents = [
+        intent for model in book.models for intent in book.remind(book.score(data, model=model, now=now), now=now)
+    ]
+    if as_json:
+        for intent in intents:
+            typer.echo(json.dumps(intent.as_cloudevent(), ensure_ascii=False))
+        return
+    for intent in intents:
+        output.print(intent)
+    output.print(f"{len(intents)} reminder{'' if len(intents) == 1 else 's'}", highlight=False)
+
+
+@app.command()
+def check(rulebook: Book) -> None:
+    """Check a rulebook: everything that is wrong, with file, line, column and a hint."""
+    book = Rulebook.load(rulebook)
+    counts = {
+        "source": book.sources,
+        "policy": book.policies,
+        "measure": book.measures,
+        "model": book.models,
+        "trigger": book.triggers,
+    }
+    listed = ", ".join(_counted(len(each), name) for name, each in counts.items())
+    output.print(f"{rulebook}: no problems ({listed})", highlight=False, soft_wrap=True)
+
+
+@app.command(name="schema")
+def print_schema() -> None:
+    """Print the JSON Schema of rulebooks, for editors."""
+    typer.echo(json.dumps(schema(), ensure_ascii=False, indent=2))
+
+
+@app.command()
+def demo() -> None:
+    """Score, explain and remind on a year of generated orders."""
+    from crmrules.demo import show
+
+    show(output)
+
+
+def _counted(count: int, name: str) -> str:
+    plural = {"policy": "policies"}.get(name, f"{name}s")
+    return f"{count} {name if count == 1 else plural}"
+
+
+def _read(sources: list[str]) -> dict[str, object]:
+    data: dict[str, object] = {}
+    for each in sources:
+        name, equals, file = each.partition("=")
+        if not equals or not name or not file:
+            raise typer.BadParameter(f"{each!r}: write NAME=FILE, such as deals=deals.csv", param_hint="--source")
+        if name in data:
+            raise typer.BadParameter(f"{name!r} is given twice", param_hint="--source")
+        data[name] = frames.read_file(file)
+    return data
+
+
+def _writer(out: Path) -> Callable[[dict[str, list[Any]]], None]:
+    """How to write a table to a file, by its ending; known before any work is done."""
+    writers = {".csv": _write_csv, ".parquet": _write_parquet, ".json": _write_json}
+    if out.suffix.lower() not in writers:
+        raise typer.BadParameter(f"{out}: the name ends with {', '.join(writers)}", param_hint="--out")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"{out.parent} is no folder", param_hint="--out")
+    write = writers[out.suffix.lower()]
+    return lambda columns: write(out, columns)
+
+
+def _write_csv(out: Path, columns: dict[str, list[Any]]) -> None:
+    import csv
+
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _write_json(out: Path, columns: dict[str, list[Any]]) -> None:
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    out.write_text(json.dumps(rows, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+
+
+def _write_parquet(out: Path, columns: dict[str, list[Any]]) -> None:
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow", "parquet", "a Parquet file") from None
+    parquet.write_table(pyarrow.table(columns), out)
+
+
+

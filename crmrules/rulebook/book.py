@@ -1,0 +1,225 @@
+"""The rulebook: sources, policies, measures, models and triggers as one document."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from crmrules import document
+from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
+from crmrules.fields import Frozen, Source
+from crmrules.kpi.measure import Measure
+from crmrules.kpi.model import Model
+from crmrules.kpi.period import Period
+from crmrules.kpi.roster import Roster
+from crmrules.kpi.score import Plan
+from crmrules.kpi.scorecard import Scorecard
+from crmrules.policy.rules import Policy
+from crmrules.triggers import Decision, Intent, Trigger, evaluate, intents
+
+if TYPE_CHECKING:
+    from crmrules.rulebook.check import Built
+
+Moment = dt.datetime | dt.date | str
+
+
+def _named(sources: object) -> object:
+    """A source is called what it is declared as."""
+    if not isinstance(sources, Mapping):
+        return sources
+    return {
+        name: {"name": name, **source} if isinstance(source, Mapping) else source for name, source in sources.items()
+    }
+
+
+def _measure(value: object) -> object:
+    return {"value": value} if isinstance(value, str) else value
+
+
+def _zone(value: object) -> object:
+    try:
+        if isinstance(value, str):
+            ZoneInfo(value)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{shown(value)} is no time zone: write one such as Asia/Shanghai or UTC") from None
+    return value
+
+
+@final
+class Rulebook(BaseModel):
+    """All rules of a company as one document; see `load` for files.
+
+    crmrules: the version of the document's form. locale: the language of messages for people whose
+    roster row does not say another (`en`, `zh`). zone: where "the 20th, 18:00" is. roster: the source
+    that tells who is judged and who stands around them.
+    """
+
+    model_config = Frozen
+
+    crmrules: Literal[1] = 1
+    name: str = ""
+    locale: str = "en"
+    zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
+    sources: Annotated[dict[str, Source], BeforeValidator(_named), Field(min_length=1)]
+    roster: str | None = None
+    policies: dict[str, Policy] = {}
+    measures: dict[str, Annotated[Measure, BeforeValidator(_measure)]] = {}
+    models: Annotated[dict[str, Model], Field(min_length=1)]
+    triggers: dict[str, Trigger] = {}
+
+    # making one
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Rulebook:
+        """The rulebook of a YAML 1.2 or JSON file.
+
+        Raises RulebookError with everything that is wrong with it, each with file, line and column.
+        """
+        return _checked(document.read(path))
+
+    @classmethod
+    def parse(cls, text: str, file: str = "<text>") -> Rulebook:
+        """The rulebook of a text; `file` is its name in errors. Raises RulebookError."""
+        return _checked(document.parse(text, file))
+
+    @classmethod
+    def of(cls, data: Mapping[str, object]) -> Rulebook:
+        """The rulebook of plain data, as YAML holds it. Raises RulebookError."""
+        return _checked(document.of(data))
+
+    def bind(self, source: str, **fields: Mapping[str, object]) -> Rulebook:
+        """The same rules over other host columns: for each field of a source, what is different there.
+
+        `book.bind("deals", close_date={"format": "%d-%m-%Y"})` reads another export of the same table.
+        Raises FieldError for a source or field that is not declared.
+        """
+        if source not in self.sources:
+            raise FieldError(
+                "F112", f"there is no source `{source}`", source=source, hint=did_you_mean(source, self.sources)
+            )
+        rebound = self.sources[source].rebound(**fields)
+        return self.model_copy(update={"sources": {**self.sources, source: rebound}})
+
+    # using it
+
+    @cached_property
+    def built(self) -> Built:
+        """The rules put together, once. Raises RulebookError if they do not fit one another."""
+        from crmrules.rulebook.check import build
+
+        return build(self)
+
+    def plan(self, model: str | None = None) -> Plan:
+        """A model ready to run; the only one if none is named. Raises CrmRulesError (B301)."""
+        if model is None and len(self.models) == 1:
+            model = next(iter(self.models))
+        if model not in self.models:
+            listed = ", ".join(self.models)
+            raise CrmRulesError(
+                "B301",
+                f"there is no model `{model}`" if model else "the rulebook has several models",
+                hint=did_you_mean(model, self.models) if model else f"name one of {listed}",
+            )
+        return self.built.plans[model]
+
+    def score(
+        self,
+        data: Mapping[str, object],
+        *,
+        model: str | None = None,
+        period: str | Period | None = None,
+        now: Moment | None = None,
+    ) -> Scorecard:
+        """How everybody stands.
+
+        data: for each source by name a frame of any engine (pandas, Polars eager or lazy, PyArrow) or a
+        list of dicts. model: which one, where there are several. period: only this one. now: records
+        dated later than this day do not count yet; a time without zone is local in the rulebook's zone.
+
+        Raises FieldError and RecordError for data that does not fit.
+
+        >>> book = Rulebook.of({
+        ...     "sources": {"deals": {"fields": {
+        ...         "who": {"type": "text", "role": "subject"},
+        ...         "day": {"type": "date", "role": "date"},
+        ...         "value": "money(2)",
+        ...     }}},
+        ...     "measures": {"revenue": "sum(value)"},
+        ...     "models": {"sales": {"indicators": {"revenue": {"target": 1000, "weight": 1}}}},
+        ... })
+        >>> card = book.score({"deals": [{"who": "Ann", "day": "2026-11-03", "value": "850.00"}]})
+        >>> card.standing("Ann", "2026-11").score
+        85.0
+        """
+        for name in data:
+            if name not in self.sources:
+                raise FieldError(
+                    "F112", f"there is no source `{name}`", source=name, hint=did_you_mean(name, self.sources)
+                )
+        wanted = Period.parse(period) if isinstance(period, str) else period
+        until = self.local(now).date() if now is not None else None
+        return self.plan(model).score(data, self._roster(data), period=wanted, until=until)
+
+    def _roster(self, data: Mapping[str, object]) -> Roster | None:
+        if self.roster is None or self.roster not in data:
+            return None
+        return Roster.of(self.sources[self.roster], data[self.roster])
+
+    def decide(self, card: Scorecard, *, now: Moment) -> list[Decision]:
+        """What every trigger says of every row of a card, and why, whether it fires or not.
+
+        now: the moment of the evaluation; nothing here looks at a clock. A card that counts records of a
+        later day, or was scored without `now`, is scored again as of this one.
+        """
+        moment = self.local(now)
+        if card.until != moment.date():
+            card = self.score(card.data, model=card.name, now=moment)
+        mine = {name: each for name, each in self.triggers.items() if each.model in (None, card.name)}
+        wanted = {name: each for name, each in mine.items() if each.indicator in card.figures}
+        return evaluate(wanted, card.standings(), moment, ZoneInfo(self.zone))
+
+    def remind(self, card: Scorecard, *, now: Moment) -> list[Intent]:
+        """Whom to tell what, as of a moment: the intents of all triggers that fire.
+
+        An intent's `id` stays the same however often it is asked for, so a host that has seen it can
+        leave it. Delivery is the host's. See `decide` for `now`.
+        """
+        return intents(self.decide(card, now=now), self.triggers, card.roster.people, locale=self.locale)
+
+    def local(self, moment: Moment) -> dt.datetime:
+        """A moment in the rulebook's zone; a date is its last instant, so that its records count.
+
+        Raises CrmRulesError (B302) for a text that is no ISO date or time.
+        """
+        zone = ZoneInfo(self.zone)
+        if isinstance(moment, str):
+            try:
+                moment = dt.date.fromisoformat(moment) if len(moment) == 10 else dt.datetime.fromisoformat(moment)
+            except ValueError:
+                raise CrmRulesError(
+                    "B302", f"{shown(moment)} is no date or time", hint="write 2026-11-20 or 2026-11-20T18:00"
+                ) from None
+        if not isinstance(moment, dt.datetime):
+            return dt.datetime.combine(moment, dt.time.max, zone)
+        return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+
+
+def _checked(found: document.Document) -> Rulebook:
+    from crmrules.rulebook.check import check
+
+    return check(found)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of rulebooks, for editors."""
+    found = Rulebook.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "crmrules rulebook", **found}
+
+
+__all__ = ["Moment", "Rulebook", "schema"]
