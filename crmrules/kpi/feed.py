@@ -69,6 +69,12 @@ class Feed:
         self.parts: dict[str, Aggregated] = {}
         self.checks: dict[Slot, Checked] = {}
 
+    def empty(self) -> Feed:
+        """The same source, policy and fields without aggregates."""
+        feed = Feed(self.source, self.crediting)
+        feed.schema = self.schema
+        return feed
+
     def add(self, node: tree.Node, text: str) -> tuple[tree.Node, Schema]:
         """Take an expression with aggregates in; returns what is left to compute over them, and their types.
 

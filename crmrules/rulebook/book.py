@@ -104,7 +104,10 @@ class Rulebook(BaseModel):
                 "F112", f"there is no source `{source}`", source=source, hint=did_you_mean(source, self.sources)
             )
         rebound = self.sources[source].rebound(**fields)
-        return self.model_copy(update={"sources": {**self.sources, source: rebound}})
+        changed = self.model_copy(update={"sources": {**self.sources, source: rebound}})
+        # A copy takes over what was computed before, which was over the other columns.
+        changed.__dict__.pop("built", None)
+        return changed
 
     # using it
 

@@ -25,21 +25,24 @@ from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Grade, Model
 from crmrules.kpi.score import Plan
 from crmrules.policy.rules import Default, Policy, Rule
-from crmrules.policy.sequence import Sequence
+from crmrules.policy.sequence import Sequence, schema_with
 from crmrules.rulebook.book import Rulebook
 from crmrules.triggers import KINDS
 
 MOST_ROUNDS = 50
+_UNKNOWN_NAMES = {"E101", "F102", "B213", "B217"}
 Located = tuple[Path, CrmRulesError]
 
 
 @final
 @dataclass(slots=True)
 class Built:
-    """The rules put together: a plan for each model, and what did not fit."""
+    """The rules put together: a plan for each model, what did not fit, and the names that are therefore
+    unknown to whatever reads them."""
 
     plans: dict[str, Plan] = field(default_factory=dict)
     problems: list[Located] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
 
 
 def check(document: Document) -> Rulebook:
@@ -58,8 +61,9 @@ def check(document: Document) -> Rulebook:
                 break
     if book is not None:
         built = _assembled(book)
+        unknown = pruned.names | built.broken
         for path, error in built.problems:
-            if isinstance(error, ExpressionError) and pruned.names.intersection(_quoted(error.message)):
+            if error.code in _UNKNOWN_NAMES and unknown.intersection(_quoted(error.message)):
                 continue
             problems.append(_problem(document, pruned.original(path), error))
         if not problems:
@@ -244,15 +248,17 @@ def _assembled(book: Rulebook) -> Built:
     feeds = _Feeds(book)
     for path, error in [*_roster_problems(book), *feeds.problems()]:
         report((path, error))
+    if book.roster is not None and book.roster not in book.sources:
+        built.broken |= {model.subject for model in book.models.values()}
+        built.broken |= {role for trigger in book.triggers.values() for role in trigger.tell}
     measures: dict[str, Feed] = {}
     for name, measure in book.measures.items():
         try:
             feed = feeds.of(measure)
-            if feed is not None:
-                probe = Feed(feed.source, feed.crediting)
-                Plan("", _ANY_MODEL).add_measure(name, measure.value, probe)
-                measures[name] = feed
+            Plan("", _ANY_MODEL).add_measure(name, measure.value, feed.empty())
+            measures[name] = feed
         except CrmRulesError as error:
+            built.broken.add(name)
             report((("measures", name, *error_field(error)), error))
     for name, model in book.models.items():
         plan, problems = _plan(book, name, model, measures, feeds)
@@ -298,7 +304,7 @@ def _filled(
     own: dict[int, Feed] = {}
 
     def copied(feed: Feed) -> Feed:
-        return own.setdefault(id(feed), Feed(feed.source, feed.crediting))
+        return own.setdefault(id(feed), feed.empty())
 
     for measure, feed in measures.items():
         plan.add_measure(measure, book.measures[measure].value, copied(feed))
@@ -394,8 +400,8 @@ class _Feeds:
             raise CrmRulesError("B212", "which source is meant?", hint=f"write `source:` and one of {listed}")
         return self.book.sources[self.records[0]]
 
-    def of(self, measure: Measure) -> Feed | None:
-        """The pass that a measure is part of; None where its policy is broken, which is said already."""
+    def of(self, measure: Measure) -> Feed:
+        """The pass that a measure is part of; one without credits where its policy is broken."""
         policy = measure.policy
         if policy is not None and policy not in self.book.policies:
             raise _unknown("B211", "policy", policy, self.book.policies)
@@ -404,15 +410,16 @@ class _Feeds:
         if policy is None and measure.source is None and len(self.book.policies) > 1:
             listed = ", ".join(self.book.policies)
             raise CrmRulesError("B211", "which policy is meant?", hint=f"write `policy:` and one of {listed}")
-        if policy in self.broken:
-            return None
         rules = self.book.policies[policy] if policy is not None else None
         if rules is not None and measure.source not in (None, rules.source) and rules.source is not None:
             raise CrmRulesError("B212", f"the policy `{policy}` is about `{rules.source}`", hint="leave `source` out")
         source = self.source((rules.source if rules is not None else None) or measure.source)
         key = (source.name, policy)
         if key not in self.found:
-            self.found[key] = Feed(source, rules.on(source) if rules is not None else None)
+            sound = rules is not None and policy not in self.broken
+            self.found[key] = Feed(source, rules.on(source) if rules is not None and sound else None)
+            if rules is not None:
+                self.found[key].schema = schema_with(source, rules.sequences)
         return self.found[key]
 
     def default(self) -> Feed | None:
