@@ -497,6 +497,8 @@ def syntax_problem(error: object, text: str, file: str, lines: tuple[int, ...]) 
     elif "cannot start any token" in reason:
         message = f"a value cannot start with `{text[offset]}`"
         hint = "put the whole value in quotes"
+    elif "end of stream" in reason:
+        hint = f"close the quote {text[offset : offset + 1]}, or write a quote inside of the text twice"
     elif first and first in "@`%{[*&!|>'\"=":
         hint = f"put the whole value in quotes, because it starts with `{first}`"
     elif any(re.match(r"\s*(?:- +)*[\w.-]+:[^\s/]", each) for each in (line, before)):

@@ -272,7 +272,7 @@ def test_half_a_character_is_a_problem() -> None:
         ('a: "b" == c\n', 1, 8, "quotes"),
         ("a: >= 5\n", 1, 5, "quotes"),
         ("a: b: c\n", 1, 5, "quotes"),
-        ("a: 'b\n", 1, 4, "quote"),
+        ("a: 'b\n", 1, 4, "close the quote"),
         ("a: *b\n", 1, 4, "quotes"),
         ("a: \0\n", 1, 4, "escape"),
     ],
@@ -404,8 +404,8 @@ def test_json_is_read_back_with_its_places(
 def test_yaml_is_read_back_with_its_places(data: dict[str, object], flow: bool) -> None:
     from ruamel.yaml import YAML
 
-    # ruamel.yaml 0.19 writes `[?0]` without quotes, and itself reads that as a mapping.
-    assume("?" not in json.dumps(data))
+    # ruamel.yaml 0.19 writes `[?0]` and `{:0: 1}` without quotes, and cannot read them back itself.
+    assume(not (flow and re.search(r'"[?:]', json.dumps(data, separators=(",", " : ")))))
 
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style, yaml.allow_unicode, yaml.width = flow, True, 100_000
