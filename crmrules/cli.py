@@ -138,7 +138,7 @@ def print_schema() -> None:
 @app.command()
 def demo() -> None:
     """Score, explain and remind on a year of generated orders."""
-    from crmrules.demo import show
+    from crmrules.demo.show import show
 
     show(output)
 

@@ -113,6 +113,12 @@ class Feed:
         return name
 
     @property
+    def tested(self) -> tuple[str, ...]:
+        """The fields that the policy's rules look at."""
+        conditions = self.crediting.conditions if self.crediting else []
+        return tuple(dict.fromkeys(name for each in conditions for name in each.fields))
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The source's fields that are read."""
         names = [self.role("subject"), *(self.crediting.fields if self.crediting else ())]

@@ -30,13 +30,15 @@ MOST_RECORDS_SHOWN = 12
 @final
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One record of the statement: its id, date and fields as a person reads them, what the policy said,
-    and what it adds to each measure (None where a measure does not look at it)."""
+    """One record of the statement: its id, date and fields as a person reads them, which of the fields the
+    policy tests, what the policy said, and what the record adds to each measure (None where a measure does
+    not look at it)."""
 
     source: str
     id: object
     date: dt.date | None
     fields: Mapping[str, object]
+    tested: tuple[str, ...]
     verdict: Verdict
     adds: Mapping[str, object]
 
@@ -110,28 +112,30 @@ class Statement:
             if each.steps.below:
                 yield from (f"    {line}" for line in str(each.steps).split("\n"))
 
-    def _records(self, title: str, lines: tuple[Line, ...], most: int | None) -> Iterator[Table]:
+    def _records(self, title: str, lines: tuple[Line, ...], most: int | None) -> Iterator[Table | str]:
         if not lines:
             return
-        fields = [*dict.fromkeys(name for line in lines for name in line.fields)]
         adds = [*dict.fromkeys(name for line in lines for name in line.adds)]
-        table = Table(f"{title}: {len(lines)}", ["Record", "Date", *fields, "Credit", *adds, "Rule", "Because"])
+        count = f"{title}: {len(lines)}"
+        if most is not None and len(lines) > most:
+            count += f" (the first {most} of them)"
+        table = Table(count, ["Record", "Date", "What", "Credit", *adds, "Rule"])
         for line in lines[:most]:
+            what = [cell(line.fields[name]) for name in line.tested if line.fields.get(name) is not None]
             table.add(
                 [
                     str(line.id),
                     cell(line.date),
-                    *(cell(line.fields.get(name)) for name in fields),
+                    " · ".join(what),
                     f"{line.verdict.credit:g}",
                     *("" if line.adds.get(name) is None else cell(line.adds[name]) for name in adds),
                     line.verdict.rule,
-                    line.verdict.because,
                 ],
                 tone="dim" if line.verdict.credit == 0 else "",
             )
-        if most is not None and len(lines) > most:
-            table.title += f" (the first {most} of them)"
         yield table
+        reasons = dict.fromkeys((line.verdict.rule, line.verdict.because) for line in lines)
+        yield "\n".join(f"{rule}: {because}" for rule, because in reasons)
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.tables()))
@@ -197,7 +201,9 @@ class Explainer:
             each for each, group in self.group.items() if group == standing.subject
         }
         adds = _Adds(self.plan, feed)
-        shown_fields = [name for name in needed if name not in (id_field, date) and (name != subject or self.group)]
+        tested = tuple(name for name in feed.tested if name not in (id_field, date))
+        if self.group is not None:
+            tested = (subject, *tested)
         for row, position in _bound_rows(feed, self.data[feed.source.name], needed, members):
             day = row[date]
             plain = day.date() if isinstance(day, dt.datetime) else day
@@ -210,7 +216,8 @@ class Explainer:
                 feed.source.name,
                 row[id_field] if id_field else position,
                 plain if isinstance(plain, dt.date) else None,
-                {name: shown_value(row[name], feed.schema[name]) for name in shown_fields},
+                {name: shown_value(row[name], feed.schema[name]) for name in needed},
+                tested,
                 verdict,
                 adds.of(row, verdict.credit) if verdict.credit > 0 else {},
             )
