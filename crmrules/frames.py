@@ -214,9 +214,10 @@ def months_of_days(column: nw.Expr) -> nw.Expr:
 
 
 def like(data: object, columns: Mapping[str, Sequence[object]], dtypes: Mapping[str, str]) -> object:
-    """A frame of the same engine as `data` (pandas where that is records), from lists.
+    """A frame of the same engine as `data` (pandas where that is records), from lists and arrays.
 
-    dtypes: `text`, `number`, `integer`, `date`, `datetime`, `bool` or `decimal` for each column.
+    dtypes: `text`, `number`, `integer`, `date`, `datetime` or `bool` for each column. In numbers and
+    integers NaN is missing.
     """
     import narwhals as nw
 
@@ -241,11 +242,11 @@ def like(data: object, columns: Mapping[str, Sequence[object]], dtypes: Mapping[
         "datetime": nw.Datetime("us"),
         "bool": nw.Boolean(),
     }
-    schema = {name: known[dtypes[name]] for name in columns if dtypes[name] in known}
-    frame = nw.from_dict(
-        {name: [*columns[name]] for name in schema}, schema=schema, backend=backend
-    )
-    return frame.to_native()
+    numeric = [name for name in columns if dtypes[name] in ("number", "integer")]
+    schema = {name: nw.Float64() if name in numeric else known[dtypes[name]] for name in columns}
+    frame = nw.from_dict(dict(columns), schema=schema, backend=backend)
+    filled = [nw.col(name).fill_nan(None).cast(known[dtypes[name]]) for name in numeric]
+    return frame.with_columns(*filled).to_native()
 
 
 def read_file(path: str) -> object:

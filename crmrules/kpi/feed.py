@@ -7,7 +7,6 @@ and everything else on the few rows that come out (`score`). Records come the sa
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, final
@@ -27,6 +26,10 @@ from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
     import narwhals as nw
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from crmrules.kpi.measure import Column
 
 SUBJECT, PERIOD, CREDIT = "@subject", "@period", "@credit"
 Key = tuple[str, int]
@@ -53,7 +56,7 @@ class Totals:
     """The aggregates of each subject and period that has records; `keys` and the columns go together."""
 
     keys: dict[Key, int]
-    columns: dict[str, list[Scalar]]
+    columns: dict[str, Column]
     quarantined: tuple[BadRow, ...]
 
 
@@ -200,6 +203,8 @@ class _Frames:
         return frame, bound.quarantined
 
     def totals(self, data: object) -> Totals:
+        import numpy as np
+
         nw, feed = self.nw, self.feed
         frame, quarantined = self.counted(data)
         columns: list[nw.Expr] = []
@@ -209,17 +214,13 @@ class _Frames:
             columns.append(self.column(slot).alias(name))
             sums += self.elementary(slot, name)
         sums.append(nw.len().alias("@len"))
-        groups = frame.select(SUBJECT, PERIOD, *columns).group_by(SUBJECT, PERIOD).agg(*sums)
-        found = frames.columns_of(groups)
-        subjects, periods = found.pop(SUBJECT), found.pop(PERIOD)
-        if None in subjects or None in periods:
+        groups = frames.collected(frame.select(SUBJECT, PERIOD, *columns).group_by(SUBJECT, PERIOD).agg(*sums))
+        subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
+        if groups[SUBJECT].null_count() or np.isnan(periods).any():
             self.refuse_undated(data)
-        keys = {
-            (str(subject), int(period)): row  # type: ignore[call-overload]
-            for row, (subject, period) in enumerate(zip(subjects, periods, strict=True))
-        }
-        slots = {slot: self.read(slot, f"@{position}", found) for position, slot in enumerate(feed.slots)}
-        return Totals(keys, _assembled(feed, slots, len(keys)), quarantined)
+        keys = dict(zip(zip(subjects, periods.astype(np.int64).tolist(), strict=True), range(len(subjects)), strict=True))
+        slots = {slot: self.read(slot, f"@{position}", groups) for position, slot in enumerate(feed.slots)}
+        return Totals(keys, _assembled(feed, slots), quarantined)
 
     def column(self, slot: Slot) -> nw.Expr:
         """The masked column of a slot: what each record adds to it."""
@@ -257,19 +258,13 @@ class _Frames:
         # narwhals counts a missing value as a value; how many there are tells whether one is among them.
         return [column.n_unique(), column.count().alias(f"{name} known")]
 
-    def read(self, slot: Slot, name: str, found: Mapping[str, list[Any]]) -> list[Scalar]:
-        """A slot's values as Python computes with them."""
-        values = found[name]
-        checked = self.feed.checks[slot]
-        kind = checked.type_of(slot.argument) if slot.argument is not None else None
+    def read(self, slot: Slot, name: str, groups: nw.DataFrame[Any]) -> Column:
+        """A slot's values for each group."""
         if slot.operation == "distinct":
-            known, lengths = found[f"{name} known"], found["@len"]
-            return [float(n - (k < m)) for n, k, m in zip(values, known, lengths, strict=True)]
-        if slot.operation in ("min", "max") and kind is not None:
-            return [frames.delivered(value, kind) for value in values]
-        if kind is not None and kind.kind == "money" and slot.operation != "count":
-            return [int(value) for value in values]
-        return [None if value is None else float(value) for value in values]
+            unknown = _array(groups[f"{name} known"]) < _array(groups["@len"])
+            return _array(groups[name]) - unknown
+        values = groups[name]
+        return values.to_numpy().astype("int64") if values.dtype.is_integer() else _array(values)
 
     def refuse_undated(self, data: object) -> NoReturn:
         nw, feed, cut = self.nw, self.feed, self.cut
@@ -325,18 +320,21 @@ class _Records:
                 if meant(row) == 0 and (found := value(row)) is not None:
                     tally.add(position, operation, found, credit)
         keys = {key: position for position, key in enumerate(tallies)}
-        columns: dict[Slot, list[Scalar]] = {}
+        columns: dict[Slot, Column] = {}
         for position, slot in enumerate(slots):
-            values = [tally.values[position] for tally in tallies.values()]
-            columns[slot] = values if slot.operation in ("min", "max") else [_zero(feed, slot, v) for v in values]
-        return Totals(keys, _assembled(feed, columns, len(keys)), bound.quarantined)
+            values = [frames.carried(tally.values[position]) for tally in tallies.values()]
+            columns[slot] = self.read(slot, values)
+        return Totals(keys, _assembled(feed, columns), bound.quarantined)
 
+    def read(self, slot: Slot, values: list[Any]) -> Column:
+        """A slot's values for each group; a sum, count or total that saw nothing is 0."""
+        import numpy as np
 
-def _zero(feed: Feed, slot: Slot, value: Scalar) -> Scalar:
-    if value is not None:
-        return value
-    kind = feed.checks[slot].type_of(slot.argument).kind if slot.argument is not None else "number"
-    return 0 if kind == "money" and slot.operation in ("sum", "total") else 0.0
+        if slot.operation in ("min", "max"):
+            return np.array(values, dtype=np.float64)
+        kind = self.feed.checks[slot].type_of(slot.argument).kind if slot.argument is not None else "number"
+        whole = kind == "money" and slot.operation in ("sum", "total")
+        return np.array([value or 0 for value in values], dtype=np.int64 if whole else np.float64)
 
 
 def _functions(
@@ -347,17 +345,19 @@ def _functions(
     return meant, value
 
 
-def _assembled(feed: Feed, slots: Mapping[Slot, list[Scalar]], rows: int) -> dict[str, list[Scalar]]:
-    columns: dict[str, list[Scalar]] = {}
-    for name, found in feed.parts.items():
-        if len(found.slots) == 1:
-            columns[name] = [_finite(value) for value in slots[found.slots[0]]]
-        else:
-            columns[name] = [
-                found.value({slot: slots[slot][row] for slot in found.slots}) for row in range(rows)
-            ]
-    return columns
+def _array(values: nw.Series[Any]) -> NDArray[np.float64]:
+    import narwhals as nw
+    import numpy as np
+
+    return np.asarray(values.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
 
-def _finite(value: Scalar) -> Scalar:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _assembled(feed: Feed, slots: Mapping[Slot, Column]) -> dict[str, Column]:
+    import numpy as np
+
+    columns = {name: found.column(slots) for name, found in feed.parts.items()}
+    # A sum that goes beyond the largest float is not known.
+    return {
+        name: np.where(np.isfinite(column), column, np.nan) if column.dtype == np.float64 else column
+        for name, column in columns.items()
+    }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, assert_never, final
+from typing import TYPE_CHECKING, Any, Literal, assert_never, final
 
 from pydantic import BaseModel
 
@@ -13,6 +14,14 @@ from crmrules.expr import tree
 from crmrules.expr.check import Checked
 from crmrules.fields import Frozen
 from crmrules.types import Scalar, Type
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Column = NDArray[np.float64] | NDArray[np.int64] | NDArray[Any]
+    """A value for each group, as a bound frame carries it: numbers, money in whole units (whole numbers
+    where they are sums), dates as days; NaN is missing."""
 
 Operation = Literal["sum", "total", "count", "min", "max", "distinct"]
 
@@ -56,27 +65,25 @@ class Aggregated:
     type: Type
     argument_type: Type | None
 
-    def value(self, slots: Mapping[Slot, Scalar]) -> Scalar:
-        """The aggregate's value from the values of its slots."""
+    def column(self, slots: Mapping[Slot, Column]) -> Column:
+        """The aggregate's value for each group, from the values of its slots; NaN where there is none."""
+        import numpy as np
+
         numbers = [slots[slot] for slot in self.slots]
         first = numbers[0]
-        match self.aggregate.function:
-            case "mean":
-                count = numbers[1]
-                assert isinstance(count, float)
-                if count == 0.0:
-                    return None
-                digits = self.argument_type.digits if self.argument_type else 0
-                assert isinstance(first, float | int)
-                return (first / 10**digits if digits else float(first)) / count
-            case "min" | "max":
-                return first if numbers[1] else None
-        return first
+        if len(numbers) == 1:
+            return first
+        known = numbers[1] > 0
+        if self.aggregate.function == "mean":
+            digits = self.argument_type.digits if self.argument_type else 0
+            total = first / 10**digits if digits else first.astype(np.float64)
+            first = np.divide(total, numbers[1], out=np.full(len(total), np.nan), where=known)
+        return np.where(known, first, np.nan)
 
     @property
-    def empty(self) -> Scalar:
+    def empty(self) -> float:
         """The value over no records."""
-        return self.value(dict.fromkeys(self.slots, 0 if self.type.kind == "money" else 0.0))
+        return 0.0 if self.aggregate.function in ("sum", "count", "nunique") else math.nan
 
 
 def aggregated(checked: Checked, aggregate: tree.Aggregate) -> Aggregated:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import pydantic
 from pydantic import BaseModel, Field
@@ -11,6 +11,10 @@ from pydantic import BaseModel, Field
 from crmrules.fields import Frozen
 from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.period import Unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SCORE_DIGITS = 9
 """Scores are rounded to so many decimals before they decide a grade or a rank, since the order of a sum
@@ -73,11 +77,14 @@ class Model(BaseModel):
             raise ValueError(f"all weights are zero: give at least one of {', '.join(targeted)} a weight")
         return indicators
 
-    def grade(self, score: float | None) -> str | None:
-        """The grade of a score, None where there is no score or the model has no grades."""
-        if score is None or not self.grades:
-            return None
-        rounded = round(score, SCORE_DIGITS)
-        return next(
-            band.grade for band in self.grades if band.at_least is None or rounded >= band.at_least
-        )
+    def graded(self, scores: NDArray[np.float64]) -> tuple[str | None, ...]:
+        """The grade of each score (rounded already); None where there is no score or there are no grades."""
+        import numpy as np
+
+        if not self.grades:
+            return (None,) * len(scores)
+        bounds = [band.at_least for band in reversed(self.grades[:-1])]
+        names = [band.grade for band in reversed(self.grades)]
+        places = np.searchsorted(np.array(bounds, dtype=np.float64), scores, side="right").tolist()
+        unknown = np.isnan(scores).tolist()
+        return tuple(None if none else names[place] for place, none in zip(places, unknown, strict=True))

@@ -16,17 +16,20 @@ from crmrules.expr import tree
 from crmrules.expr.check import Checked, Schema, check, has_aggregate
 from crmrules.expr.parse import parse
 from crmrules.expr.scalar import compile_many
+from crmrules.frames import carried
 from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.model import SCORE_DIGITS, Model
 from crmrules.kpi.period import Period, between
 from crmrules.kpi.roster import Roster
-from crmrules.kpi.scorecard import Figures, Scorecard
+from crmrules.kpi.scorecard import Figures, Scorecard, delivered_column
 from crmrules.kpi.statement import Explainer
-from crmrules.types import Scalar, Type
+from crmrules.types import Type
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from crmrules.kpi.measure import Column
 
 
 @final
@@ -106,8 +109,8 @@ class Plan:
             )
         cut = Cut(self.model.period, group, period, until)
         totals = [feed.totals(_data_of(feed, data), cut) for feed in self.feeds]
-        keys = _universe(totals, roster, group, cut)
-        card = self.finished(self.measured(totals, keys), keys, roster or Roster())
+        grid = _grid(totals, roster, group, cut)
+        card = self.finished(self.measured(totals, grid), grid, roster or Roster())
         quarantined = tuple(row for each in totals for row in each.quarantined)
         notes = [f"{len(quarantined)} rows were set aside: see `card.quarantined`"] if quarantined else []
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
@@ -120,28 +123,28 @@ class Plan:
             explainer=Explainer(self, data, group, until),
         )
 
-    def measured(self, totals: Sequence[Totals], keys: Sequence[tuple[str, Period]]) -> dict[str, list[Scalar]]:
-        """Each measure's value for each key; over no records, what it is over nothing."""
-        positions = [[each.keys.get((subject, period.index)) for subject, period in keys] for each in totals]
+    def measured(self, totals: Sequence[Totals], grid: Grid) -> dict[str, Column]:
+        """Each measure's value for each row; over no records, what it is over nothing."""
+        import numpy as np
+
         order = {id(feed): number for number, feed in enumerate(self.feeds)}
-        values: dict[str, list[Scalar]] = {}
+        rows = [
+            np.array([each.keys.get((subject, period.index), -1) for subject, period in grid.keys], dtype=np.int64)
+            for each in totals
+        ]
+        values: dict[str, Column] = {}
         for name, each in [*self.measures.items(), *self.indicators.items()]:
             if each.feed is None or name in values:
                 continue
             number = order[id(each.feed)]
-            columns = []
-            for part in each.checked.fields:
-                column, empty = totals[number].columns[part], each.feed.parts[part].empty
-                columns.append([empty if at is None else column[at] for at in positions[number]])
-            values[name] = _computed(each.checked, columns, len(keys))
+            columns = [
+                _aligned(totals[number].columns[part], rows[number], each.feed.parts[part].empty)
+                for part in each.checked.fields
+            ]
+            values[name] = _computed(each.checked, columns, len(grid.keys))
         return values
 
-    def finished(
-        self,
-        measures: Mapping[str, list[Scalar]],
-        keys: Sequence[tuple[str, Period]],
-        roster: Roster,
-    ) -> Scorecard:
+    def finished(self, measures: Mapping[str, Column], grid: Grid, roster: Roster) -> Scorecard:
         """The card of given measures."""
         import numpy as np
 
@@ -151,25 +154,36 @@ class Plan:
             if each.feed is not None:
                 actual = measures[name]
             else:
-                actual = _computed(each.checked, [measures[field] for field in each.checked.fields], len(keys))
+                actual = _computed(each.checked, [measures[field] for field in each.checked.fields], len(grid.keys))
             found = each.checked.type
             attainment = indicator.attainment(_numbers(actual, found)) if indicator.target is not None else None
             points = None if attainment is None else indicator.curve.points(attainment)
             figures[name] = Figures(actual, found, indicator.target, attainment, points, indicator.weight)
-        score = _composite(figures, len(keys))
+        score = _composite(figures, len(grid.keys))
         # Adding 0.0 turns -0.0 into 0.0.
         rounded = np.round(score, SCORE_DIGITS) + 0.0
         return Scorecard(
             name=self.name,
             model=self.model,
-            keys=tuple(keys),
+            keys=grid.keys,
             figures=figures,
             score=score,
-            grade=tuple(self.model.grade(None if np.isnan(value) else float(value)) for value in rounded),
-            rank=_ranks(rounded, keys),
+            grade=self.model.graded(rounded),
+            rank=_ranks(rounded, len(grid.periods)),
             roster=roster,
             measures={name: measures[name] for name in self.measures},
+            measure_types=dict(self.schema),
         )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The rows of a card: each subject in each period, period by period."""
+
+    subjects: tuple[str, ...]
+    periods: tuple[Period, ...]
+    keys: tuple[tuple[str, Period], ...]
 
 
 def _prepared(text: str, feed: Feed) -> Prepared:
@@ -189,38 +203,52 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
     return data[name]
 
 
-def _universe(
-    totals: Sequence[Totals], roster: Roster | None, group: Mapping[str, str] | None, cut: Cut
-) -> list[tuple[str, Period]]:
+def _grid(totals: Sequence[Totals], roster: Roster | None, group: Mapping[str, str] | None, cut: Cut) -> Grid:
     """A row for everybody on the roster or in the records, in every period from the first to the last."""
-    found = {key for each in totals for key in each.keys}
-    subjects = {subject for subject, _ in found}
+    subjects = {subject for each in totals for subject, _ in each.keys}
     if roster is not None:
         subjects |= {*roster.people} if group is None else {*group.values()}
     if cut.period is not None:
         periods = [cut.period]
     else:
-        indexes = [index for _, index in found]
+        indexes = {index for each in totals for _, index in each.keys}
         if cut.until is not None:
-            indexes.append(Period.of(cut.until, cut.unit).index)
-        if not indexes:
-            return []
-        periods = between(Period(cut.unit, min(indexes)), Period(cut.unit, max(indexes)))
-    return [(subject, period) for period in periods for subject in sorted(subjects)]
+            indexes.add(Period.of(cut.until, cut.unit).index)
+        periods = between(Period(cut.unit, min(indexes)), Period(cut.unit, max(indexes))) if indexes else []
+    names = sorted(subjects)
+    return Grid(tuple(names), tuple(periods), tuple((subject, period) for period in periods for subject in names))
 
 
-def _computed(checked: Checked, columns: list[list[Scalar]], rows: int) -> list[Scalar]:
+def _aligned(column: Column, rows: NDArray[np.int64], empty: float) -> Column:
+    import numpy as np
+
+    if not len(column):
+        return np.full(len(rows), empty)
+    found = column[rows]
+    found[rows < 0] = empty
+    return found
+
+
+def _computed(checked: Checked, columns: list[Column], rows: int) -> Column:
+    import numpy as np
+
     if isinstance(checked.tree, tree.Name):
         return columns[0]
-    return compile_many(checked)(*columns) if columns else [compile_many(checked)()[0]] * rows
+    lists = [
+        delivered_column(column, checked.schema[name]) for name, column in zip(checked.fields, columns, strict=True)
+    ]
+    computed = compile_many(checked)(*lists) if lists else compile_many(checked)() * rows
+    if checked.type.kind == "text":
+        return np.array(computed, dtype=object)
+    return np.array([carried(value) for value in computed], dtype=np.float64)
 
 
-def _numbers(values: list[Scalar], found: Type) -> NDArray[np.float64]:
+def _numbers(values: Column, found: Type) -> NDArray[np.float64]:
     import numpy as np
 
     if found.kind not in ("number", "money", "duration"):
         return np.full(len(values), np.nan)
-    numbers = np.array(values, dtype=np.float64)
+    numbers = values.astype(np.float64)
     return numbers / 10**found.digits if found.kind == "money" else numbers
 
 
@@ -242,18 +270,13 @@ def _composite(figures: Mapping[str, Figures], rows: int) -> NDArray[np.float64]
     return score
 
 
-def _ranks(score: NDArray[np.float64], keys: Sequence[tuple[str, Period]]) -> tuple[int | None, ...]:
+def _ranks(score: NDArray[np.float64], periods: int) -> NDArray[np.float64]:
     """Within each period, 1 for the highest score; equal ones share the better rank, no score has none."""
     import numpy as np
 
-    ranks: list[int | None] = [None] * len(keys)
-    rows: dict[Period, list[int]] = {}
-    for row, (_, period) in enumerate(keys):
-        if not np.isnan(score[row]):
-            rows.setdefault(period, []).append(row)
-    for members in rows.values():
-        ordered = np.sort(score[members])
-        above = len(ordered) - np.searchsorted(ordered, score[members], side="right")
-        for row, better in zip(members, above.tolist(), strict=True):
-            ranks[row] = better + 1
-    return tuple(ranks)
+    ranks = np.full(len(score), np.nan)
+    for members in np.split(np.arange(len(score)), periods) if periods else ():
+        known = members[~np.isnan(score[members])]
+        ordered = np.sort(score[known])
+        ranks[known] = len(ordered) - np.searchsorted(ordered, score[known], side="right") + 1
+    return ranks

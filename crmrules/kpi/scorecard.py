@@ -9,13 +9,14 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, final
 
-from crmrules import frames, money
+from crmrules import frames
 from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.fields import BadRow
 from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period
 from crmrules.kpi.roster import Roster
-from crmrules.kpi.standing import Figure, Result, Standing
+from crmrules.expr.traced import shown_value
+from crmrules.kpi.standing import Result, Standing
 from crmrules.tables import Table, cell
 from crmrules.types import Scalar, Type
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from crmrules.kpi.measure import Column
     from crmrules.kpi.statement import Statement
 
     Numbers = NDArray[np.float64]
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 class Figures:
     """One indicator's column of every step; `points` is the curve's score, NaN where there is none."""
 
-    actual: list[Scalar]
+    actual: Column
     type: Type
     target: float | None
     attainment: Numbers | None
@@ -60,9 +62,10 @@ class Scorecard:
     figures: dict[str, Figures]
     score: Numbers
     grade: tuple[str | None, ...]
-    rank: tuple[int | None, ...]
+    rank: Numbers
     roster: Roster
-    measures: dict[str, list[Scalar]] = field(repr=False)
+    measures: dict[str, Column] = field(repr=False)
+    measure_types: dict[str, Type] = field(repr=False)
     quarantined: tuple[BadRow, ...] = ()
     until: dt.date | None = None
     notes: tuple[str, ...] = ()
@@ -93,7 +96,10 @@ class Scorecard:
     def measures_of(self, standing: Standing) -> dict[str, Scalar]:
         """The measures behind a row, as expressions compute with them."""
         row = self._rows[standing.subject, standing.period]
-        return {name: values[row] for name, values in self.measures.items()}
+        return {
+            name: delivered_column(values[row : row + 1], self.measure_types[name])[0]
+            for name, values in self.measures.items()
+        }
 
     def standings(self) -> Iterator[Standing]:
         """Every row as a value."""
@@ -120,19 +126,19 @@ class Scorecard:
         subject, period = self.keys[row]
         results = {name: self._result(name, row) for name in self.figures}
         people = dict(self.roster.people.get(subject, {}))
-        return Standing(
-            self.name, subject, period, results, _known(self.score, row), self.grade[row], self.rank[row], people
-        )
+        score, grade, rank = _known(self.score, row), self.grade[row], self._rank(row)
+        return Standing(self.name, subject, period, results, score, grade, rank, people)
+
+    def _rank(self, row: int) -> int | None:
+        rank = _known(self.rank, row)
+        return None if rank is None else int(rank)
 
     def _result(self, name: str, row: int) -> Result:
         figures = self.figures[name]
-        value = figures.actual[row]
-        actual: Figure | None = value
-        if figures.type.kind == "money" and isinstance(value, int):
-            actual = money.amount(value, figures.type.digits)
+        value = delivered_column(figures.actual[row : row + 1], figures.type)[0]
         return Result(
             name,
-            actual,
+            shown_value(value, figures.type),
             figures.target,
             _known(figures.attainment, row),
             _known(figures.points, row),
@@ -153,32 +159,26 @@ class Scorecard:
 
     # tables
 
-    def columns(self) -> tuple[dict[str, list[Any]], dict[str, str]]:
-        """The wide table as lists, with the kind of each column (`frames.like`).
+    def columns(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The wide table as lists and arrays (NaN is missing), with the kind of each column (`frames.like`).
 
         For each indicator its value under its name, and beside it `_target`, `_attainment`, `_score` and
         `_contribution`; then `score`, `grade` and `rank`.
         """
-        columns: dict[str, list[Any]] = {
-            "subject": [subject for subject, _ in self.keys],
-            "period": [str(period) for _, period in self.keys],
-        }
+        subjects, periods = zip(*self.keys, strict=True) if self.keys else ((), ())
+        keys = {period: str(period) for period in {*periods}}
+        columns: dict[str, Any] = {"subject": [*subjects], "period": [keys[period] for period in periods]}
         kinds = {"subject": "text", "period": "text"}
         for name, figures in self.figures.items():
-            columns[name] = [_plain(value, figures.type) for value in figures.actual]
-            kinds[name] = _column_kind(figures.type)
+            columns[name], kinds[name] = _plain(figures)
             if figures.target is None:
                 continue
-            steps = {
-                "target": [figures.target] * len(self),
-                "attainment": _listed(figures.attainment, len(self)),
-                "score": _listed(figures.points, len(self)),
-                "contribution": _listed(figures.contribution, len(self)),
-            }
-            for step, values in steps.items():
-                columns[f"{name}_{step}"] = values
-                kinds[f"{name}_{step}"] = "number"
-        columns |= {"score": _listed(self.score, len(self)), "grade": [*self.grade], "rank": [*self.rank]}
+            columns[f"{name}_target"] = _full(len(self), figures.target)
+            columns[f"{name}_attainment"] = _finite(figures.attainment, len(self))
+            columns[f"{name}_score"] = _finite(figures.points, len(self))
+            columns[f"{name}_contribution"] = _finite(figures.contribution, len(self))
+            kinds |= {f"{name}_{step}": "number" for step in ("target", "attainment", "score", "contribution")}
+        columns |= {"score": self.score, "grade": [*self.grade], "rank": self.rank}
         return columns, {**kinds, "score": "number", "grade": "text", "rank": "integer"}
 
     def to_native(self) -> object:
@@ -188,25 +188,27 @@ class Scorecard:
 
     def tidy(self) -> object:
         """A row for each subject, period and indicator, with every step; the same kind of frame."""
+        import numpy as np
+
         names = ("actual", "target", "attainment", "score", "weight", "share", "contribution")
-        columns: dict[str, list[Any]] = {name: [] for name in ("subject", "period", "indicator", *names)}
-        for name, figures in self.figures.items():
-            if _column_kind(figures.type) != "number":
-                continue
-            rows = len(self)
-            columns["subject"] += [subject for subject, _ in self.keys]
-            columns["period"] += [str(period) for _, period in self.keys]
-            columns["indicator"] += [name] * rows
-            columns["actual"] += [_plain(value, figures.type) for value in figures.actual]
-            columns["target"] += [figures.target] * rows
-            for step, values in (
-                ("attainment", figures.attainment),
-                ("score", figures.points),
-                ("share", figures.share),
-                ("contribution", figures.contribution),
-            ):
-                columns[step] += _listed(values, rows)
-            columns["weight"] += [figures.weight] * rows
+        numeric = {name: each for name, each in self.figures.items() if _plain(each)[1] == "number"}
+        subjects, periods = zip(*self.keys, strict=True) if self.keys else ((), ())
+        rows = len(self)
+        parts: dict[str, list[Any]] = {name: [] for name in names}
+        for figures in numeric.values():
+            parts["actual"].append(_plain(figures)[0])
+            parts["target"].append(_full(rows, np.nan if figures.target is None else figures.target))
+            parts["attainment"].append(_finite(figures.attainment, rows))
+            parts["score"].append(_finite(figures.points, rows))
+            parts["weight"].append(_full(rows, figures.weight))
+            parts["share"].append(_finite(figures.share, rows))
+            parts["contribution"].append(_finite(figures.contribution, rows))
+        columns: dict[str, Any] = {
+            "subject": [*subjects] * len(numeric),
+            "period": [*map(str, periods)] * len(numeric),
+            "indicator": [name for name in numeric for _ in range(rows)],
+        }
+        columns |= {name: np.concatenate(each) if each else _full(0, np.nan) for name, each in parts.items()}
         kinds = {name: "text" for name in ("subject", "period", "indicator")} | dict.fromkeys(names, "number")
         return frames.like(self._origin, columns, kinds)
 
@@ -214,14 +216,14 @@ class Scorecard:
         """The card for reading: values, scores, grade and rank, best first within each period."""
         wanted = Period.parse(period) if isinstance(period, str) else period
         rows = [row for row, key in enumerate(self.keys) if wanted is None or key[1] == wanted]
-        rows.sort(key=lambda row: (self.keys[row][1], self.rank[row] or len(self) + 1, self.keys[row][0]))
+        rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
         heads = ["Rank", "Subject", "Period"]
         for name, figures in self.figures.items():
             heads += [name] if figures.target is None else [name, "score"]
         table = Table(f"Scorecard `{self.name}`", [*heads, "Composite", "Grade"])
         for row in rows:
             subject, period_ = self.keys[row]
-            cells = [cell(self.rank[row]), subject, str(period_)]
+            cells = [cell(self._rank(row)), subject, str(period_)]
             for name, figures in self.figures.items():
                 result = self._result(name, row)
                 cells.append(cell(result.actual))
@@ -257,18 +259,31 @@ def _known(values: Numbers | None, row: int) -> float | None:
     return value if value == value and value not in (float("inf"), float("-inf")) else None
 
 
-def _listed(values: Numbers | None, rows: int) -> list[float | None]:
-    return [None] * rows if values is None else [_known(values, row) for row in range(rows)]
+def _full(rows: int, value: float) -> Numbers:
+    import numpy as np
+
+    return np.full(rows, value, dtype=np.float64)
 
 
-def _plain(value: Scalar, of: Type) -> object:
-    if of.kind == "money" and isinstance(value, int):
-        return value / 10**of.digits
-    return value
+def _finite(values: Numbers | None, rows: int) -> Numbers:
+    import numpy as np
+
+    return _full(rows, np.nan) if values is None else np.where(np.isfinite(values), values, np.nan)
 
 
-def _column_kind(of: Type) -> str:
-    return {"money": "number", "duration": "number", "null": "number"}.get(of.kind, of.kind)
+def _plain(figures: Figures) -> tuple[Any, str]:
+    """An indicator's values as a table holds them, and the kind of the column."""
+    kind = figures.type.kind
+    if kind == "money":
+        return figures.actual / 10**figures.type.digits, "number"
+    if kind in ("number", "duration", "null"):
+        return figures.actual, "number"
+    return delivered_column(figures.actual, figures.type), kind
 
 
-__all__ = ["Figures", "Scorecard"]
+def delivered_column(column: Column, of: Type) -> list[Scalar]:
+    """A column as expressions over records compute with it."""
+    values = column.tolist()
+    if of.kind in ("number", "duration"):
+        return [None if value != value else value for value in values]
+    return [frames.delivered(value, of) for value in values]
