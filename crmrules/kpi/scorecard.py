@@ -178,7 +178,8 @@ class Scorecard:
             columns[f"{name}_score"] = _finite(figures.points, len(self))
             columns[f"{name}_contribution"] = _finite(figures.contribution, len(self))
             kinds |= {f"{name}_{step}": "number" for step in ("target", "attainment", "score", "contribution")}
-        columns |= {"score": self.score, "grade": [*self.grade], "rank": self.rank}
+        columns |= {"score": self.score, "grade": [*self.grade]}
+        columns["rank"] = [self._rank(row) for row in range(len(self))]
         return columns, {**kinds, "score": "number", "grade": "text", "rank": "integer"}
 
     def to_native(self) -> object:

@@ -1,0 +1,22 @@
+"""Scores and time become intents: who is to be told what, and why."""
+
+from crmrules.triggers.deadline import Behind, Due
+from crmrules.triggers.decision import Decision
+from crmrules.triggers.intent import Intent, Recipient
+from crmrules.triggers.remind import evaluate, intents
+from crmrules.triggers.threshold import Reached
+from crmrules.triggers.trigger import KINDS, Rule, Trigger
+
+__all__ = [
+    "KINDS",
+    "Behind",
+    "Decision",
+    "Due",
+    "Intent",
+    "Reached",
+    "Recipient",
+    "Rule",
+    "Trigger",
+    "evaluate",
+    "intents",
+]

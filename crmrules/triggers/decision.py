@@ -1,0 +1,64 @@
+"""What a trigger decided about one subject in one period, and why, whether it fires or not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, final
+
+from crmrules.kpi.standing import Figure, Standing
+
+
+Outcome = Literal["fired", "not_met", "not_due", "no_data", "closed"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One evaluation: fired, or the reason why not.
+
+    outcome: `fired`; `not_met`, the condition does not hold; `not_due`, its time has not come; `no_data`,
+    the value or the target is missing; `closed`, the period is over, and closed periods never notify.
+    code: a stable name of the reason. basis: the figures that decided. scheduled_at: when it was due,
+    where there is such a time. unreached: the roles to tell that nobody holds.
+    """
+
+    trigger: str
+    standing: Standing
+    step: str
+    outcome: Outcome
+    code: str
+    reason: str
+    evaluated_at: dt.datetime
+    basis: Mapping[str, Figure | None] = field(default_factory=dict)
+    scheduled_at: dt.datetime | None = None
+    unreached: tuple[str, ...] = ()
+
+    @property
+    def late_by(self) -> dt.timedelta:
+        """How long after its time it was evaluated."""
+        return self.evaluated_at - self.scheduled_at if self.scheduled_at else dt.timedelta()
+
+    def as_dict(self) -> dict[str, object]:
+        """The decision as plain data that JSON can hold; figures are texts, so that money stays exact."""
+        return {
+            "trigger": self.trigger,
+            "model": self.standing.model,
+            "subject": self.standing.subject,
+            "period": str(self.standing.period),
+            "step": self.step,
+            "outcome": self.outcome,
+            "code": self.code,
+            "reason": self.reason,
+            "basis": {name: None if value is None else str(value) for name, value in self.basis.items()},
+            "scheduled_at": self.scheduled_at.isoformat() if self.scheduled_at else None,
+            "evaluated_at": self.evaluated_at.isoformat(),
+            "unreached": [*self.unreached],
+        }
+
+    def __str__(self) -> str:
+        where = f"{self.trigger} · {self.standing.subject} · {self.standing.period}"
+        return f"{where}: {self.outcome}, {self.reason}"
+
+

@@ -1,0 +1,154 @@
+"""Intents: what the host should tell whom, and why. Delivering them is the host's."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any, final
+
+from crmrules.triggers.decision import Decision
+from crmrules.triggers.trigger import Severity
+
+KEY_VERSION = 1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody to tell: the role it is told in, the id that the roster has, the language."""
+
+    role: str
+    id: str
+    locale: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A reminder that is due.
+
+    key: the identity of the occurrence: this rule, this subject, this period. The same key always means
+    the same reminder; text, figures, language, the moment and the version of the rules are not part of it.
+    id: the key and the recipient's role; a host that has seen an id can leave it. late_by: how long after
+    its time it was found.
+    """
+
+    id: str
+    key: str
+    decision: Decision
+    recipient: Recipient
+    severity: Severity
+    text: str
+    tenant: str = ""
+
+    @property
+    def trigger(self) -> str:
+        """The trigger's name."""
+        return self.decision.trigger
+
+    @property
+    def subject(self) -> str:
+        """Whom it is about."""
+        return self.decision.standing.subject
+
+    @property
+    def period(self) -> str:
+        """The key of the period that it is about."""
+        return str(self.decision.standing.period)
+
+    @property
+    def reason(self) -> str:
+        """The figures, in words."""
+        return self.decision.reason
+
+    @property
+    def late_by(self) -> dt.timedelta:
+        """How long after its time it was found."""
+        return self.decision.late_by
+
+    def as_cloudevent(self) -> dict[str, Any]:
+        """The intent as a CloudEvents 1.0 event that JSON can hold.
+
+        Source: CloudEvents specification 1.0.2, "Context Attributes"; extension names are lower-case
+        letters and digits.
+        """
+        decision = self.decision
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": f"/crmrules/{self.tenant}".rstrip("/"),
+            "type": "crmrules.reminder.fired.v1",
+            "subject": f"{decision.standing.model}/{self.subject}",
+            "time": decision.evaluated_at.isoformat(),
+            "severitytext": self.severity.upper(),
+            "datacontenttype": "application/json",
+            "data": {
+                "occurrence": self.key,
+                "recipient": {
+                    "role": self.recipient.role,
+                    "id": self.recipient.id,
+                    "locale": self.recipient.locale,
+                },
+                "message": self.text,
+                "late_by_seconds": int(self.late_by.total_seconds()),
+                **decision.as_dict(),
+            },
+        }
+
+    def __str__(self) -> str:
+        return f"[{self.severity}] to {self.recipient.id} ({self.recipient.role}): {self.text}"
+
+    def __rich__(self) -> Any:
+        from rich.text import Text
+
+        color = {"info": "green", "warning": "yellow", "critical": "red"}[self.severity]
+        to = f"{self.recipient.id} ({self.recipient.role})"
+        return Text.assemble(("● ", color), (f"{to}  ", "bold"), self.text, (f"  {self.id[:15]}…", "dim"))
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "To": f"{self.recipient.id} ({self.recipient.role})",
+            "Message": self.text,
+            "Why": self.reason,
+            "Trigger": f"{self.trigger} ({self.severity})",
+            "Id": self.id,
+        }
+        cells = "".join(
+            f'<tr><th style="text-align:left;padding:2px 8px">{escape(name)}</th>'
+            f'<td style="text-align:left;padding:2px 8px">{escape(value)}</td></tr>'
+            for name, value in rows.items()
+        )
+        return f'<table style="border-collapse:collapse;font-size:90%">{cells}</table>'
+
+
+def occurrence_key(decision: Decision, tenant: str = "") -> str:
+    """The identity of what a decision is about: SHA-256 over canonical JSON, NFC, sorted keys, no floats."""
+    standing = decision.standing
+    return _digest(
+        {
+            "v": KEY_VERSION,
+            "tenant": tenant,
+            "rule": decision.trigger,
+            "generation": 0,
+            "model": standing.model,
+            "subject": standing.subject,
+            "period": str(standing.period),
+            "episode": 0,
+            "step": decision.step,
+        }
+    )
+
+
+def intent_id(key: str, role: str) -> str:
+    """The id of an intent: its occurrence and the role that is told."""
+    return f"it_{key[:32]}:{role}"
+
+
+def _digest(parts: Mapping[str, str | int]) -> str:
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()

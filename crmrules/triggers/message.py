@@ -1,0 +1,133 @@
+"""Messages from templates that can name parameters and nothing else.
+
+A template is text with `{name}` or `{name:style}`; `{{` and `}}` are braces. There are no attributes, no
+indexes and no format codes, so a template from a stranger can neither leak nor blow up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Literal
+
+from crmrules.errors import CrmRulesError, did_you_mean, shown
+
+Style = Literal["money", "percent", "number", "date", "text"]
+Value = str | int | float | Decimal | dt.date | dt.datetime | None
+
+PARAMETERS: Mapping[str, Style] = {
+    "subject": "text",
+    "manager": "text",
+    "period": "text",
+    "trigger": "text",
+    "indicator": "text",
+    "value": "number",
+    "target": "number",
+    "bound": "number",
+    "share": "percent",
+    "attainment": "percent",
+    "score": "number",
+    "grade": "text",
+    "rank": "number",
+    "due": "date",
+}
+"""What a template can name, and how it is written if the template does not say."""
+
+STYLES: tuple[Style, ...] = ("money", "percent", "number", "date", "text")
+MISSING = "–"
+LONGEST_TEMPLATE = 2_000
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+TEMPLATES: Mapping[str, Mapping[str, str]] = {
+    "reached": {
+        "en": "{subject} has reached {share} of the target for {indicator} in {period}: "
+        "{value} of {target} ({attainment}).",
+        "zh": "{subject} {period} 的 {indicator} 已达到目标的 {share}：{value}，目标 {target}（完成率 {attainment}）。",
+    },
+    "behind": {
+        "en": "{subject} is below {share} of the target for {indicator} in {period}: {value} of {target} "
+        "({attainment}), expected {bound} by {due}.",
+        "zh": "{subject} {period} 的 {indicator} 未达到目标的 {share}：{value}，目标 {target}（完成率 {attainment}），"
+        "{due} 前应达到 {bound}。",
+    },
+}
+"""The messages of the shipped kinds, by kind and language."""
+
+
+def check(template: str) -> None:
+    """Raise CrmRulesError (T201 to T203) for a template that names what there is not."""
+    if len(template) > LONGEST_TEMPLATE:
+        raise CrmRulesError("T201", f"a message of {len(template):,} characters, {LONGEST_TEMPLATE:,} is the most")
+    for found in _PIECE.finditer(template):
+        piece, inside = found[0], found[1]
+        if inside is None:
+            if piece in ("{", "}"):
+                raise CrmRulesError(
+                    "T201", f"a single `{piece}` at position {found.start() + 1} of the message", hint=f"write {piece * 2}"
+                )
+            continue
+        name, _, style = inside.partition(":")
+        at = f"at position {found.start() + 1} of the message"
+        if name not in PARAMETERS:
+            raise CrmRulesError("T202", f"there is no `{{{shown(inside)[1:-1]}}}` {at}", hint=did_you_mean(name, PARAMETERS))
+        if ":" in inside and style not in STYLES:
+            raise CrmRulesError("T203", f"`{name}` cannot be written as {shown(style)} {at}", hint=did_you_mean(style, STYLES))
+
+
+def render(template: str, parameters: Mapping[str, Value], locale: str) -> str:
+    """The message, with numbers and dates as the locale writes them; what is missing is a dash.
+
+    >>> render("{subject}: {value:money} on {due}", {"subject": "Ann", "value": 1234.5}, "en")
+    'Ann: 1,234.50 on –'
+    """
+    check(template)
+
+    def piece(found: re.Match[str]) -> str:
+        inside = found[1]
+        if inside is None:
+            return found[0][0] if found[0] in ("{{", "}}") else found[0]
+        name, _, style = inside.partition(":")
+        return written(parameters.get(name), style or PARAMETERS[name], locale)
+
+    return _PIECE.sub(piece, template)
+
+
+def written(value: Value, style: str, locale: str) -> str:
+    """One value in a style: `money` has its own decimals or two, `percent` is of a share."""
+    if value is None:
+        return MISSING
+    if isinstance(value, dt.date):
+        return _date(value, locale)
+    if isinstance(value, str) or style == "text":
+        return str(value)
+    if style == "percent":
+        percent = Decimal(str(value)) * 100
+        rounded = percent.quantize(Decimal("0.1"))
+        return f"{rounded:,f}".removesuffix(".0") + "%"
+    if style == "money":
+        return f"{value:,}" if isinstance(value, Decimal) else f"{value:,.2f}"
+    if isinstance(value, Decimal) or isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def template_of(kind: str, own: Mapping[str, str], locale: str) -> tuple[str, str]:
+    """The template for a locale and the locale that it is in: zh-CN, then zh, then en; own ones first."""
+    language = locale.replace("_", "-").partition("-")[0]
+    shipped = TEMPLATES.get(kind, {})
+    for templates in (own, shipped):
+        for name in (locale, language, "en"):
+            if name in templates:
+                return templates[name], name
+    return "{trigger}: {subject}, {period}", "en"
+
+
+def _date(value: dt.date, locale: str) -> str:
+    if locale.startswith("zh"):
+        text = f"{value.year}年{value.month}月{value.day}日"
+    else:
+        text = f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+    return f"{text} {value:%H:%M}" if isinstance(value, dt.datetime) else text

@@ -1,0 +1,176 @@
+"""What all kinds of triggers share, and how kinds are known by name."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+import pydantic
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import core_schema
+
+from crmrules.errors import CrmRulesError, did_you_mean, shown
+from crmrules.fields import Frozen
+from crmrules.kpi.standing import Figure, Result, Standing
+from crmrules.triggers import message
+from crmrules.triggers.decision import Decision, Outcome
+
+TOLERANCE = 1e-9
+"""How far below its bound a float may be, relative to the bound, and still count as reached; the order in
+which a sum was added up changes it by about 1e-14. Money is exact and compared exactly."""
+
+Severity = Literal["info", "warning", "critical"]
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*\Z")
+
+
+def _share(value: object) -> object:
+    found = _PERCENT.match(value) if isinstance(value, str) else None
+    return float(Decimal(found[1]) / 100) if found else value
+
+
+Share = Annotated[float, BeforeValidator(_share), Field(gt=0, allow_inf_nan=False)]
+"""A share of the target: 0.5, or "50%"."""
+
+
+class Rule(BaseModel):
+    """The fields that every kind has.
+
+    indicator: what is looked at; model: of which model, any that has the indicator if not said.
+    tell: the roles to tell: `subject`, or a role of the roster. message: templates by language, in place
+    of the shipped ones. severity: how urgent.
+    """
+
+    model_config = Frozen
+    kind: str
+    indicator: str
+    model: str | None = None
+    tell: Annotated[tuple[str, ...], Field(min_length=1)] = ("subject",)
+    message: dict[str, str] = {}
+    severity: Severity = "info"
+
+    step: ClassVar[str] = "fire"
+
+    @pydantic.field_validator("message")
+    @classmethod
+    def _templates(cls, templates: dict[str, str]) -> dict[str, str]:
+        for template in templates.values():
+            message.check(template)
+        return templates
+
+    def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
+        """What the trigger decides about one row of a card at a moment (with a time zone)."""
+        raise NotImplementedError
+
+    def result(self, standing: Standing) -> Result:
+        """The indicator of a row. Raises CrmRulesError (T101) if the row has none of that name."""
+        if self.indicator not in standing.results:
+            raise CrmRulesError(
+                "T101",
+                f"the model `{standing.model}` has no indicator `{self.indicator}`",
+                hint=did_you_mean(self.indicator, standing.results),
+            )
+        return standing.results[self.indicator]
+
+
+def period_state(standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Outcome | None:
+    """`closed` or `not_due` for a period that is over or has not begun at a moment, None for an open one."""
+    today = now.astimezone(zone).date()
+    if today > standing.period.end:
+        return "closed"
+    return "not_due" if today < standing.period.start else None
+
+
+def reached(result: Result, share: float) -> bool | None:
+    """Whether the indicator is at or above a share of its target; None where nothing is known.
+
+    Money (a Decimal) is compared exactly: actual >= share x target, both as the decimals they are written
+    as. Everything else, and an indicator where lower is better, goes by the attainment, within
+    `TOLERANCE`. What is too good for a number, such as a cycle of 0 days, has a score and no attainment:
+    it is reached.
+    """
+    if result.actual is None or not result.target:
+        return None
+    if isinstance(result.actual, Decimal) and (result.attainment is None or _upward(result, result.actual)):
+        return result.actual >= bound(result, share)
+    if result.attainment is None:
+        return result.score is not None
+    return result.attainment >= share - TOLERANCE * share
+
+
+def bound(result: Result, share: float) -> Decimal:
+    """The value that is the share of the target."""
+    return Decimal(str(share)) * Decimal(str(result.target))
+
+
+def basis(result: Result, share: float) -> Mapping[str, Figure | None]:
+    """The figures that a decision rests on."""
+    limit = bound(result, share) if result.target else None
+    return {
+        "value": result.actual,
+        "target": result.target,
+        "share": share,
+        "bound": limit,
+        "attainment": result.attainment,
+    }
+
+
+def figures(result: Result, share: float) -> str:
+    """The same in words."""
+    value = message.written(_value(result.actual), "number", "en")
+    target = message.written(result.target, "number", "en")
+    return f"{result.name} is {value}, {message.written(share, 'percent', 'en')} of the target {target} is {bound(result, share):,f}"
+
+
+def _value(actual: Figure | None) -> message.Value:
+    return actual
+
+
+def _upward(result: Result, actual: Decimal) -> bool:
+    """Whether more is better: then the attainment is actual / target."""
+    expected = float(actual) / float(result.target or 1.0)
+    return result.attainment is None or abs(result.attainment - expected) <= TOLERANCE * max(1.0, abs(expected))
+
+
+KINDS: dict[str, type[Rule]] = {}
+"""The kinds of triggers by the name that `kind:` gives."""
+
+
+def kind(rule: type[Rule]) -> type[Rule]:
+    """Make a kind of trigger known by its name."""
+    KINDS[rule.model_fields["kind"].default] = rule
+    return rule
+
+
+class _AnyKind:
+    """A trigger of any known kind, for pydantic."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
+        def validated(data: object) -> Rule:
+            if isinstance(data, Rule):
+                return data
+            if not isinstance(data, Mapping):
+                raise CrmRulesError("T102", f"{shown(data)} is no trigger", hint="write kind: reached and its keys")
+            name = data.get("kind")
+            if name not in KINDS:
+                what = "a trigger needs a kind" if name is None else f"there is no kind of trigger `{name}`"
+                raise CrmRulesError("T102", what, hint=did_you_mean(str(name), KINDS))
+            return KINDS[str(name)].model_validate(data)
+
+        return core_schema.no_info_plain_validator_function(
+            validated,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda rule: rule.model_dump(mode="json")),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        kinds = {name: rule.__pydantic_core_schema__ for name, rule in KINDS.items()}
+        schema: dict[str, Any] = handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
+        return schema
+
+
+Trigger = Annotated[Rule, _AnyKind]
