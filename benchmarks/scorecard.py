@@ -164,9 +164,14 @@ def pandas_by_hand(orders: pd.DataFrame) -> pd.DataFrame:
 
 
 def pandas_tuned(orders: pd.DataFrame) -> pd.DataFrame:
-    order_type, customer_type = orders["order_type"].astype("category"), orders["customer_type"].astype("category")
+    order_type, customer_type = (
+        orders["order_type"].astype("category"),
+        orders["customer_type"].astype("category"),
+    )
     kept = ((order_type != "sample") & (customer_type != "house")).to_numpy()
-    taken = orders.loc[kept, ["salesperson", "customer", "product_line", "amount", "order_date", "quote_date"]]
+    taken = orders.loc[
+        kept, ["salesperson", "customer", "product_line", "amount", "order_date", "quote_date"]
+    ]
     kind = order_type[kept]
     cents = np.rint(taken["amount"].to_numpy() * 100)
     cents *= np.where(taken["product_line"].astype("category") == "Service", 0.5, 1.0)
@@ -219,8 +224,12 @@ def finished_by_hand(card: pd.DataFrame) -> pd.DataFrame:
 
 
 def polars_by_hand(orders: pl.LazyFrame) -> pl.DataFrame:
-    cents = (pl.col("amount") * 100).round() * pl.when(pl.col("product_line") == "Service").then(0.5).otherwise(1.0)
-    credited = pl.when(cents < 0).then(-((-cents + 0.5).floor())).otherwise((cents + 0.5).floor()).cast(pl.Int64)
+    cents = (pl.col("amount") * 100).round() * pl.when(pl.col("product_line") == "Service").then(
+        0.5
+    ).otherwise(1.0)
+    credited = (
+        pl.when(cents < 0).then(-((-cents + 0.5).floor())).otherwise((cents + 0.5).floor()).cast(pl.Int64)
+    )
     days = (pl.col("order_date") - pl.col("quote_date")).dt.total_days()
     sold = pl.col("order_type") != "return"
     card = (
@@ -235,7 +244,9 @@ def polars_by_hand(orders: pl.LazyFrame) -> pl.DataFrame:
             (pl.col("credited").filter(pl.col("order_type") == "repeat").sum() / 100).alias("repeat"),
         )
         .with_columns(
-            (pl.col("repeat") / pl.when(pl.col("revenue") != 0).then(pl.col("revenue"))).alias("repeat_share"),
+            (pl.col("repeat") / pl.when(pl.col("revenue") != 0).then(pl.col("revenue"))).alias(
+                "repeat_share"
+            ),
             pl.col("month").dt.strftime("%Y-%m").alias("period"),
         )
     )
@@ -254,7 +265,8 @@ def polars_by_hand(orders: pl.LazyFrame) -> pl.DataFrame:
     return (
         card.with_columns((total / weights).alias("score"))
         .with_columns(
-            grade.alias("grade"), score.rank("min", descending=True).over("period").cast(pl.Int64).alias("rank")
+            grade.alias("grade"),
+            score.rank("min", descending=True).over("period").cast(pl.Int64).alias("rank"),
         )
         .collect()
     )

@@ -27,10 +27,13 @@ errors = Console(stderr=True)
 
 Book = Annotated[Path, typer.Argument(metavar="RULEBOOK", help="The rulebook, YAML or JSON.")]
 Sources = Annotated[
-    list[str], typer.Option("--source", "-s", metavar="NAME=FILE", help="A source's CSV or Parquet file; repeat it.")
+    list[str],
+    typer.Option("--source", "-s", metavar="NAME=FILE", help="A source's CSV or Parquet file; repeat it."),
 ]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Which model, where there are several.")]
-PeriodKey = Annotated[str | None, typer.Option("--period", "-p", help="Only this period: 2026-11, 2026-Q4, 2026.")]
+PeriodKey = Annotated[
+    str | None, typer.Option("--period", "-p", help="Only this period: 2026-11, 2026-Q4, 2026.")
+]
 Now = Annotated[
     str | None, typer.Option("--now", help="The moment of the evaluation: 2026-11-20 or 2026-11-20T18:00.")
 ]
@@ -57,7 +60,9 @@ def score(
     model: ModelName = None,
     period: PeriodKey = None,
     now: Now = None,
-    out: Annotated[Path | None, typer.Option(help="Write the wide table to a .csv, .parquet or .json file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the wide table to a .csv, .parquet or .json file.")
+    ] = None,
 ) -> None:
     """Score everybody, and print the card or write it to a file."""
     writer = _writer(out) if out is not None else None
@@ -80,7 +85,9 @@ def explain(
     period: Annotated[str, typer.Option("--period", "-p", help="Of which period: 2026-11, 2026-Q4, 2026.")],
     model: ModelName = None,
     now: Now = None,
-    all_records: Annotated[bool, typer.Option("--all", help="Every record, not only the first dozen.")] = False,
+    all_records: Annotated[
+        bool, typer.Option("--all", help="Every record, not only the first dozen.")
+    ] = False,
 ) -> None:
     """Explain one score, down to the records that were counted and those that were not."""
     card = Rulebook.load(rulebook).score(_read(source), model=model, now=now)
@@ -103,7 +110,9 @@ def remind(
     book = Rulebook.load(rulebook)
     data = _read(source)
     intents = [
-        intent for model in book.models for intent in book.remind(book.score(data, model=model, now=now), now=now)
+        intent
+        for model in book.models
+        for intent in book.remind(book.score(data, model=model, now=now), now=now)
     ]
     if as_json:
         for intent in intents:
@@ -119,13 +128,13 @@ def check(rulebook: Book) -> None:
     """Check a rulebook: everything that is wrong, with file, line, column and a hint."""
     book = Rulebook.load(rulebook)
     counts = {
-        "source": book.sources,
-        "policy": book.policies,
-        "measure": book.measures,
-        "model": book.models,
-        "trigger": book.triggers,
+        "source": len(book.sources),
+        "policy": len(book.policies),
+        "measure": len(book.measures),
+        "model": len(book.models),
+        "trigger": len(book.triggers),
     }
-    listed = ", ".join(_counted(len(each), name) for name, each in counts.items())
+    listed = ", ".join(_counted(count, name) for name, count in counts.items())
     output.print(f"{rulebook}: no problems ({listed})", highlight=False, soft_wrap=True)
 
 
@@ -153,7 +162,9 @@ def _read(sources: list[str]) -> dict[str, object]:
     for each in sources:
         name, equals, file = each.partition("=")
         if not equals or not name or not file:
-            raise typer.BadParameter(f"{each!r}: write NAME=FILE, such as deals=deals.csv", param_hint="--source")
+            raise typer.BadParameter(
+                f"{each!r}: write NAME=FILE, such as deals=deals.csv", param_hint="--source"
+            )
         if name in data:
             raise typer.BadParameter(f"{name!r} is given twice", param_hint="--source")
         data[name] = frames.read_file(file)
@@ -192,6 +203,3 @@ def _write_parquet(out: Path, columns: dict[str, list[Any]]) -> None:
     except ImportError:
         raise MissingExtraError("pyarrow", "parquet", "a Parquet file") from None
     parquet.write_table(pyarrow.table(columns), out)
-
-
-

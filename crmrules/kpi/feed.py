@@ -27,6 +27,7 @@ from crmrules.types import Scalar, Type
 if TYPE_CHECKING:
     import narwhals as nw
     import numpy as np
+    from narwhals import Expr
     from numpy.typing import NDArray
 
     from crmrules.kpi.measure import Column
@@ -207,18 +208,26 @@ class _Frames:
 
         nw, feed = self.nw, self.feed
         frame, quarantined = self.counted(data)
-        columns: list[nw.Expr] = []
-        sums: list[nw.Expr] = []
+        columns: list[Expr] = []
+        sums: list[Expr] = []
         for position, slot in enumerate(feed.slots):
             name = f"@{position}"
             columns.append(self.column(slot).alias(name))
             sums += self.elementary(slot, name)
         sums.append(nw.len().alias("@len"))
-        groups = frames.collected(frame.select(SUBJECT, PERIOD, *columns).group_by(SUBJECT, PERIOD).agg(*sums))
+        groups = frames.collected(
+            frame.select(SUBJECT, PERIOD, *columns).group_by(SUBJECT, PERIOD).agg(*sums)
+        )
         subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
         if groups[SUBJECT].null_count() or np.isnan(periods).any():
             self.refuse_undated(data)
-        keys = dict(zip(zip(subjects, periods.astype(np.int64).tolist(), strict=True), range(len(subjects)), strict=True))
+        keys = dict(
+            zip(
+                zip(subjects, periods.astype(np.int64).tolist(), strict=True),
+                range(len(subjects)),
+                strict=True,
+            )
+        )
         slots = {slot: self.read(slot, f"@{position}", groups) for position, slot in enumerate(feed.slots)}
         return Totals(keys, _assembled(feed, slots), quarantined)
 
@@ -230,7 +239,8 @@ class _Frames:
         found = checked.type_of(slot.argument) if slot.argument is not None else None
         value = value_column(part(checked, slot.argument)) if slot.argument is not None else None
         whole = slot.operation == "count" or (
-            slot.operation in ("sum", "total") and (slot.argument is None or found is not None and found.kind == "money")
+            slot.operation in ("sum", "total")
+            and (slot.argument is None or (found is not None and found.kind == "money"))
         )
         if whole and value is not None and found is not None and found.nullable:
             mask = ~value.is_null() if mask is None else mask & ~value.is_null()
@@ -341,7 +351,11 @@ def _functions(
     checked: Checked, slot: Slot
 ) -> tuple[Callable[[Mapping[str, object]], int], Callable[[Mapping[str, object]], Scalar]]:
     meant = compile_first([part(checked, slot.where)]) if slot.where is not None else lambda row: 0
-    value = compile_record(part(checked, slot.argument), bound=True) if slot.argument is not None else lambda row: 1.0
+    value = (
+        compile_record(part(checked, slot.argument), bound=True)
+        if slot.argument is not None
+        else lambda row: 1.0
+    )
     return meant, value
 
 

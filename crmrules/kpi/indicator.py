@@ -40,7 +40,9 @@ class Indicator(BaseModel):
         if self.target is None and self.weight > 0:
             raise ValueError("an indicator with a weight needs a target")
         if self.target is not None and self.direction == "lower" and self.curve.cap is None:
-            raise ValueError("with `direction: lower` a value of 0 is beyond every score: give the curve a cap")
+            raise ValueError(
+                "with `direction: lower` a value of 0 is beyond every score: give the curve a cap"
+            )
         return self
 
     def attainment(self, actual: Any) -> NDArray[np.float64]:

@@ -129,7 +129,9 @@ class Plan:
 
         order = {id(feed): number for number, feed in enumerate(self.feeds)}
         rows = [
-            np.array([each.keys.get((subject, period.index), -1) for subject, period in grid.keys], dtype=np.int64)
+            np.array(
+                [each.keys.get((subject, period.index), -1) for subject, period in grid.keys], dtype=np.int64
+            )
             for each in totals
         ]
         values: dict[str, Column] = {}
@@ -154,9 +156,13 @@ class Plan:
             if each.feed is not None:
                 actual = measures[name]
             else:
-                actual = _computed(each.checked, [measures[field] for field in each.checked.fields], len(grid.keys))
+                actual = _computed(
+                    each.checked, [measures[field] for field in each.checked.fields], len(grid.keys)
+                )
             found = each.checked.type
-            attainment = indicator.attainment(_numbers(actual, found)) if indicator.target is not None else None
+            attainment = (
+                indicator.attainment(_numbers(actual, found)) if indicator.target is not None else None
+            )
             points = None if attainment is None else indicator.curve.points(attainment)
             figures[name] = Figures(actual, found, indicator.target, attainment, points, indicator.weight)
         score = _composite(figures, len(grid.keys))
@@ -198,7 +204,9 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
             "F112",
             f"there is no data for source `{name}`",
             source=name,
-            hint=did_you_mean(name, data) if data else f"pass it as {{'{name}': frame}}, or --source {name}=FILE",
+            hint=did_you_mean(name, data)
+            if data
+            else f"pass it as {{'{name}': frame}}, or --source {name}=FILE",
         )
     return data[name]
 
@@ -216,7 +224,9 @@ def _grid(totals: Sequence[Totals], roster: Roster | None, group: Mapping[str, s
             indexes.add(Period.of(cut.until, cut.unit).index)
         periods = between(Period(cut.unit, min(indexes)), Period(cut.unit, max(indexes))) if indexes else []
     names = sorted(subjects)
-    return Grid(tuple(names), tuple(periods), tuple((subject, period) for period in periods for subject in names))
+    return Grid(
+        tuple(names), tuple(periods), tuple((subject, period) for period in periods for subject in names)
+    )
 
 
 def _aligned(column: Column, rows: NDArray[np.int64], empty: float) -> Column:
@@ -235,7 +245,8 @@ def _computed(checked: Checked, columns: list[Column], rows: int) -> Column:
     if isinstance(checked.tree, tree.Name):
         return columns[0]
     lists = [
-        delivered_column(column, checked.schema[name]) for name, column in zip(checked.fields, columns, strict=True)
+        delivered_column(column, checked.schema[name])
+        for name, column in zip(checked.fields, columns, strict=True)
     ]
     computed = compile_many(checked)(*lists) if lists else compile_many(checked)() * rows
     if checked.type.kind == "text":

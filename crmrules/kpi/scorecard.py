@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, final
 
 from crmrules import frames
 from crmrules.errors import CrmRulesError, did_you_mean, shown
+from crmrules.expr.traced import shown_value
 from crmrules.fields import BadRow
 from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period
 from crmrules.kpi.roster import Roster
-from crmrules.expr.traced import shown_value
 from crmrules.kpi.standing import Result, Standing
 from crmrules.tables import Table, cell
 from crmrules.types import Scalar, Type
@@ -177,7 +177,9 @@ class Scorecard:
             columns[f"{name}_attainment"] = _finite(figures.attainment, len(self))
             columns[f"{name}_score"] = _finite(figures.points, len(self))
             columns[f"{name}_contribution"] = _finite(figures.contribution, len(self))
-            kinds |= {f"{name}_{step}": "number" for step in ("target", "attainment", "score", "contribution")}
+            kinds |= {
+                f"{name}_{step}": "number" for step in ("target", "attainment", "score", "contribution")
+            }
         columns |= {"score": self.score, "grade": [*self.grade]}
         columns["rank"] = [self._rank(row) for row in range(len(self))]
         return columns, {**kinds, "score": "number", "grade": "text", "rank": "integer"}
@@ -210,7 +212,7 @@ class Scorecard:
             "indicator": [name for name in numeric for _ in range(rows)],
         }
         columns |= {name: np.concatenate(each) if each else _full(0, np.nan) for name, each in parts.items()}
-        kinds = {name: "text" for name in ("subject", "period", "indicator")} | dict.fromkeys(names, "number")
+        kinds = dict.fromkeys(("subject", "period", "indicator"), "text") | dict.fromkeys(names, "number")
         return frames.like(self._origin, columns, kinds)
 
     def table(self, period: str | Period | None = None) -> Table:
@@ -230,7 +232,9 @@ class Scorecard:
                 cells.append(cell(result.actual))
                 if figures.target is not None:
                     cells.append(cell(result.score, digits=1))
-            table.add([*cells, cell(_known(self.score, row), digits=1), self.grade[row] or ""], tone=self._tone(row))
+            table.add(
+                [*cells, cell(_known(self.score, row), digits=1), self.grade[row] or ""], tone=self._tone(row)
+            )
         return table
 
     def _tone(self, row: int) -> str:

@@ -28,7 +28,7 @@ class Result:
 
     name: str
     actual: Figure | None
-    target: Figure | None = None
+    target: float | None = None
     attainment: float | None = None
     score: float | None = None
     weight: float = 0.0

@@ -76,7 +76,9 @@ class Statement:
         grade = f", grade {standing.grade}" if standing.grade else ""
         rank = f", rank {standing.rank}" if standing.rank else ""
         yield f"{standing.subject} · {standing.period} · composite {cell(standing.score, digits=1)}{grade}{rank}"
-        table = Table("", ["Indicator", "Value", "Target", "Attainment", "Score", "Weight", "Share", "Contribution"])
+        table = Table(
+            "", ["Indicator", "Value", "Target", "Attainment", "Score", "Weight", "Share", "Contribution"]
+        )
         for each in self.indicators:
             found = each.result
             attainment = MISSING if found.attainment is None else f"{found.attainment:.1%}"
@@ -144,10 +146,14 @@ class Statement:
         from rich.console import Group
         from rich.text import Text
 
-        return Group(*(Text(f"{each}\n") if isinstance(each, str) else each.__rich__() for each in self.tables()))
+        return Group(
+            *(Text(f"{each}\n") if isinstance(each, str) else each.__rich__() for each in self.tables())
+        )
 
     def _repr_html_(self) -> str:
-        pieces = [each.html() if isinstance(each, Table) else f"<pre>{escape(each)}</pre>" for each in self.tables()]
+        pieces = [
+            each.html() if isinstance(each, Table) else f"<pre>{escape(each)}</pre>" for each in self.tables()
+        ]
         return "".join(pieces)
 
 
@@ -197,9 +203,11 @@ class Explainer:
         date, subject = feed.role("date"), feed.role("subject")
         id_field = feed.source.role("id")
         needed = [*dict.fromkeys([*([id_field] if id_field else []), *feed.fields, date])]
-        members = {standing.subject} if self.group is None else {
-            each for each, group in self.group.items() if group == standing.subject
-        }
+        members = (
+            {standing.subject}
+            if self.group is None
+            else {each for each, group in self.group.items() if group == standing.subject}
+        )
         adds = _Adds(self.plan, feed)
         tested = tuple(name for name in feed.tested if name not in (id_field, date))
         if self.group is not None:
@@ -263,7 +271,11 @@ class _Adds:
                 slot = found.slots[0]
                 checked = feed.checks[slot]
                 meant = compile_first([part(checked, slot.where)]) if slot.where is not None else None
-                value = compile_record(part(checked, slot.argument), bound=True) if slot.argument is not None else None
+                value = (
+                    compile_record(part(checked, slot.argument), bound=True)
+                    if slot.argument is not None
+                    else None
+                )
                 label = name if len(prepared.checked.fields) == 1 else f"{name}.{number + 1}"
                 self.parts.append((label, found, slot, meant, value))
 

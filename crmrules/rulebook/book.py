@@ -34,7 +34,8 @@ def _named(sources: object) -> object:
     if not isinstance(sources, Mapping):
         return sources
     return {
-        name: {"name": name, **source} if isinstance(source, Mapping) else source for name, source in sources.items()
+        name: {"name": name, **source} if isinstance(source, Mapping) else source
+        for name, source in sources.items()
     }
 
 
@@ -101,7 +102,10 @@ class Rulebook(BaseModel):
         """
         if source not in self.sources:
             raise FieldError(
-                "F112", f"there is no source `{source}`", source=source, hint=did_you_mean(source, self.sources)
+                "F112",
+                f"there is no source `{source}`",
+                source=source,
+                hint=did_you_mean(source, self.sources),
             )
         rebound = self.sources[source].rebound(**fields)
         changed = self.model_copy(update={"sources": {**self.sources, source: rebound}})
@@ -203,7 +207,9 @@ class Rulebook(BaseModel):
         zone = ZoneInfo(self.zone)
         if isinstance(moment, str):
             try:
-                moment = dt.date.fromisoformat(moment) if len(moment) == 10 else dt.datetime.fromisoformat(moment)
+                moment = (
+                    dt.date.fromisoformat(moment) if len(moment) == 10 else dt.datetime.fromisoformat(moment)
+                )
             except ValueError:
                 raise CrmRulesError(
                     "B302", f"{shown(moment)} is no date or time", hint="write 2026-11-20 or 2026-11-20T18:00"

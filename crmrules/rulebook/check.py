@@ -54,8 +54,8 @@ def check(document: Document) -> Rulebook:
         try:
             book = Rulebook.model_validate(pruned.data)
             break
-        except pydantic.ValidationError as error:
-            found = error.errors(include_url=False)
+        except pydantic.ValidationError as shape:
+            found = shape.errors(include_url=False)
             problems += [_shape_problem(document, pruned, each) for each in found]
             if not pruned.cut([tuple(each["loc"]) for each in found]):
                 break
@@ -109,7 +109,9 @@ def _shape_problem(document: Document, pruned: _Pruned, error: ErrorDetails) -> 
     match error["type"]:
         case "extra_forbidden":
             keys = _keys(path[:-1], document.data)
-            return document.problem("B201", f"unknown key `{name}`", path, key=True, hint=did_you_mean(name, keys))
+            return document.problem(
+                "B201", f"unknown key `{name}`", path, key=True, hint=did_you_mean(name, keys)
+            )
         case "missing":
             return document.problem("B202", f"`{name}` is missing", path, hint=_missing_hint(name))
         case "value_error":
@@ -140,7 +142,9 @@ def _missing_hint(name: str) -> str:
 def _expected_hint(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     if "expected" in context and error["type"] == "literal_error":
-        near = closest(str(error["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
+        near = closest(
+            str(error["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        )
         return f"did you mean `{near[0]}`?" if near else f"write one of {context['expected']}"
     return ""
 
@@ -181,9 +185,9 @@ def _keys(path: Path, data: object) -> Iterable[str]:
 
 def _at(data: object, path: Path) -> Any:
     for step in path:
-        if isinstance(data, Mapping) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+        if (isinstance(data, Mapping) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
             data = data[step]
         else:
             return None
@@ -204,9 +208,7 @@ class _Pruned:
         path: Path = ()
         for position, step in enumerate(location):
             at = _at(self.data, path)
-            if isinstance(at, Mapping) and step in at:
-                path += (step,)
-            elif isinstance(at, list) and isinstance(step, int):
+            if (isinstance(at, Mapping) and step in at) or (isinstance(at, list) and isinstance(step, int)):
                 path += (step,)
             elif position == len(location) - 1 and isinstance(at, Mapping):
                 return path
@@ -284,10 +286,19 @@ def _plan(
     if model.subject != "subject" and not _on_roster(book, model.subject):
         known = _roster_names(book)
         problems.append(
-            (("subject",), CrmRulesError("B213", f"the roster has no `{model.subject}`", hint=did_you_mean(model.subject, ["subject", *known])))
+            (
+                ("subject",),
+                CrmRulesError(
+                    "B213",
+                    f"the roster has no `{model.subject}`",
+                    hint=did_you_mean(model.subject, ["subject", *known]),
+                ),
+            )
         )
     probe = _filled(name, model, book, measures, feeds, problems)
-    needed = {field for each in probe.indicators.values() if each.feed is None for field in each.checked.fields}
+    needed = {
+        field for each in probe.indicators.values() if each.feed is None for field in each.checked.fields
+    }
     read = {measure: feed for measure, feed in measures.items() if measure in needed}
     return _filled(name, model, book, read, feeds, []), problems
 
@@ -337,7 +348,9 @@ def _roster_problems(book: Rulebook) -> Iterator[Located]:
     elif book.sources[book.roster].role("subject") is None:
         yield (
             ("sources", book.roster),
-            CrmRulesError("M101", "the roster has no field with the role `subject`", hint="write `role: subject` at one"),
+            CrmRulesError(
+                "M101", "the roster has no field with the role `subject`", hint="write `role: subject` at one"
+            ),
         )
 
 
@@ -351,10 +364,16 @@ def _trigger_problems(book: Rulebook) -> Iterator[Located]:
         known = [indicator for model in models for indicator in model.indicators]
         if trigger.indicator not in known:
             yield ("triggers", name, "indicator"), _unknown("B215", "indicator", trigger.indicator, known)
-        elif all(m.indicators[trigger.indicator].target is None for m in models if trigger.indicator in m.indicators):
+        elif all(
+            m.indicators[trigger.indicator].target is None
+            for m in models
+            if trigger.indicator in m.indicators
+        ):
             yield (
                 ("triggers", name, "indicator"),
-                CrmRulesError("B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"),
+                CrmRulesError(
+                    "B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"
+                ),
             )
         for role in trigger.tell:
             if role not in roles:
@@ -385,8 +404,8 @@ class _Feeds:
                 yield ((*path, "source") if policy.source else path), error
                 self.broken.add(name)
                 continue
-            for where, error in policy.problems(source):
-                yield (*path, *where), error
+            for where, problem in policy.problems(source):
+                yield (*path, *where), problem
                 self.broken.add(name)
 
     def source(self, name: str | None) -> Source:
@@ -412,7 +431,9 @@ class _Feeds:
             raise CrmRulesError("B211", "which policy is meant?", hint=f"write `policy:` and one of {listed}")
         rules = self.book.policies[policy] if policy is not None else None
         if rules is not None and measure.source not in (None, rules.source) and rules.source is not None:
-            raise CrmRulesError("B212", f"the policy `{policy}` is about `{rules.source}`", hint="leave `source` out")
+            raise CrmRulesError(
+                "B212", f"the policy `{policy}` is about `{rules.source}`", hint="leave `source` out"
+            )
         source = self.source((rules.source if rules is not None else None) or measure.source)
         key = (source.name, policy)
         if key not in self.found:

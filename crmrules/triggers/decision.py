@@ -9,7 +9,6 @@ from typing import Literal, final
 
 from crmrules.kpi.standing import Figure, Standing
 
-
 Outcome = Literal["fired", "not_met", "not_due", "no_data", "closed"]
 
 
@@ -60,5 +59,3 @@ class Decision:
     def __str__(self) -> str:
         where = f"{self.trigger} · {self.standing.subject} · {self.standing.period}"
         return f"{where}: {self.outcome}, {self.reason}"
-
-

@@ -60,21 +60,29 @@ TEMPLATES: Mapping[str, Mapping[str, str]] = {
 def check(template: str) -> None:
     """Raise CrmRulesError (T201 to T203) for a template that names what there is not."""
     if len(template) > LONGEST_TEMPLATE:
-        raise CrmRulesError("T201", f"a message of {len(template):,} characters, {LONGEST_TEMPLATE:,} is the most")
+        raise CrmRulesError(
+            "T201", f"a message of {len(template):,} characters, {LONGEST_TEMPLATE:,} is the most"
+        )
     for found in _PIECE.finditer(template):
         piece, inside = found[0], found[1]
         if inside is None:
             if piece in ("{", "}"):
                 raise CrmRulesError(
-                    "T201", f"a single `{piece}` at position {found.start() + 1} of the message", hint=f"write {piece * 2}"
+                    "T201",
+                    f"a single `{piece}` at position {found.start() + 1} of the message",
+                    hint=f"write {piece * 2}",
                 )
             continue
         name, _, style = inside.partition(":")
         at = f"at position {found.start() + 1} of the message"
         if name not in PARAMETERS:
-            raise CrmRulesError("T202", f"there is no `{{{shown(inside)[1:-1]}}}` {at}", hint=did_you_mean(name, PARAMETERS))
+            raise CrmRulesError(
+                "T202", f"there is no `{{{shown(inside)[1:-1]}}}` {at}", hint=did_you_mean(name, PARAMETERS)
+            )
         if ":" in inside and style not in STYLES:
-            raise CrmRulesError("T203", f"`{name}` cannot be written as {shown(style)} {at}", hint=did_you_mean(style, STYLES))
+            raise CrmRulesError(
+                "T203", f"`{name}` cannot be written as {shown(style)} {at}", hint=did_you_mean(style, STYLES)
+            )
 
 
 def render(template: str, parameters: Mapping[str, Value], locale: str) -> str:

@@ -66,7 +66,9 @@ def intents(
             template, language = message.template_of(trigger.kind, trigger.message, own)
             text = message.render(template, _parameters(decision, trigger), language)
             recipient = Recipient(role, who, own)
-            found.append(Intent(intent_id(key, role), key, decision, recipient, trigger.severity, text, tenant))
+            found.append(
+                Intent(intent_id(key, role), key, decision, recipient, trigger.severity, text, tenant)
+            )
     return found
 
 

@@ -29,7 +29,9 @@ class Reached(Rule):
             return Decision(name, standing, self.step, state, f"PERIOD_{state.upper()}", reason, now)
         met = reached(result, self.share)
         if met is None:
-            return Decision(name, standing, self.step, "no_data", "NO_DATA", f"{result.name} has no value or target", now)
+            return Decision(
+                name, standing, self.step, "no_data", "NO_DATA", f"{result.name} has no value or target", now
+            )
         outcome, code = ("fired", "REACHED_TARGET") if met else ("not_met", "BELOW_TARGET")
         found = basis(result, self.share)
         return Decision(name, standing, self.step, outcome, code, figures(result, self.share), now, found)  # type: ignore[arg-type]

@@ -131,8 +131,10 @@ def _value(actual: Figure | None) -> message.Value:
 
 def _upward(result: Result, actual: Decimal) -> bool:
     """Whether more is better: then the attainment is actual / target."""
-    expected = float(actual) / float(result.target or 1.0)
-    return result.attainment is None or abs(result.attainment - expected) <= TOLERANCE * max(1.0, abs(expected))
+    expected = float(actual) / (result.target or 1.0)
+    return result.attainment is None or abs(result.attainment - expected) <= TOLERANCE * max(
+        1.0, abs(expected)
+    )
 
 
 KINDS: dict[str, type[Rule]] = {}
@@ -154,7 +156,9 @@ class _AnyKind:
             if isinstance(data, Rule):
                 return data
             if not isinstance(data, Mapping):
-                raise CrmRulesError("T102", f"{shown(data)} is no trigger", hint="write kind: reached and its keys")
+                raise CrmRulesError(
+                    "T102", f"{shown(data)} is no trigger", hint="write kind: reached and its keys"
+                )
             name = data.get("kind")
             if name not in KINDS:
                 what = "a trigger needs a kind" if name is None else f"there is no kind of trigger `{name}`"
@@ -163,7 +167,9 @@ class _AnyKind:
 
         return core_schema.no_info_plain_validator_function(
             validated,
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda rule: rule.model_dump(mode="json")),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda rule: rule.model_dump(mode="json")
+            ),
         )
 
     @classmethod
