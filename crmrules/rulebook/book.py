@@ -24,7 +24,7 @@ from crmrules.policy.rules import Policy
 from crmrules.triggers import Decision, Intent, Trigger, evaluate, intents
 
 if TYPE_CHECKING:
-    from crmrules.rulebook.check import Built
+    from crmrules.rulebook.assemble import Built
 
 Moment = dt.datetime | dt.date | str
 

@@ -1,0 +1,238 @@
+"""How the parts of a rulebook fit one another: a plan for each model, and everything that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+from crmrules.document import Path
+from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.fields import Source
+from crmrules.kpi.feed import Feed
+from crmrules.kpi.indicator import Indicator
+from crmrules.kpi.measure import Measure
+from crmrules.kpi.model import Model
+from crmrules.kpi.score import Plan
+from crmrules.policy.sequence import schema_with
+from crmrules.rulebook.book import Rulebook
+
+Located = tuple[Path, CrmRulesError]
+
+
+@final
+@dataclass(slots=True)
+class Built:
+    """The rules put together: a plan for each model, what did not fit, and the names that are therefore
+    unknown to whatever reads them."""
+
+    plans: dict[str, Plan] = field(default_factory=dict)
+    problems: list[Located] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+
+def assembled(book: Rulebook) -> Built:
+    built = Built()
+    report = built.problems.append
+    feeds = _Feeds(book)
+    for path, error in [*_roster_problems(book), *feeds.problems()]:
+        report((path, error))
+    if book.roster is not None and book.roster not in book.sources:
+        built.broken |= {model.subject for model in book.models.values()}
+        built.broken |= {role for trigger in book.triggers.values() for role in trigger.tell}
+    measures: dict[str, Feed] = {}
+    for name, measure in book.measures.items():
+        try:
+            feed = feeds.of(measure)
+            Plan("", _ANY_MODEL).add_measure(name, measure.value, feed.empty())
+            measures[name] = feed
+        except CrmRulesError as error:
+            built.broken.add(name)
+            report((("measures", name, *_field_of(error)), error))
+    for name, model in book.models.items():
+        plan, problems = _plan(book, name, model, measures, feeds)
+        built.plans[name] = plan
+        built.problems += [(("models", name, *path), error) for path, error in problems]
+    built.problems += [*_trigger_problems(book)]
+    return built
+
+
+_ANY_MODEL = Model(indicators={"any": Indicator()})
+
+
+def _field_of(error: CrmRulesError) -> Path:
+    """Which key of a measure an error is about."""
+    return {"B211": ("policy",), "B212": ("source",)}.get(error.code, ("value",))
+
+
+def _plan(
+    book: Rulebook, name: str, model: Model, measures: Mapping[str, Feed], feeds: _Feeds
+) -> tuple[Plan, list[Located]]:
+    """A plan with the measures that the model reads, each feed with nothing else in it."""
+    problems = list[Located]()
+    if model.subject != "subject" and not _on_roster(book, model.subject):
+        known = _roster_names(book)
+        problems.append(
+            (
+                ("subject",),
+                CrmRulesError(
+                    "B213",
+                    f"the roster has no `{model.subject}`",
+                    hint=did_you_mean(model.subject, ["subject", *known]),
+                ),
+            )
+        )
+    probe = _filled(name, model, book, measures, feeds, problems)
+    needed = {
+        field for each in probe.indicators.values() if each.feed is None for field in each.checked.fields
+    }
+    read = {measure: feed for measure, feed in measures.items() if measure in needed}
+    return _filled(name, model, book, read, feeds, []), problems
+
+
+def _filled(
+    name: str,
+    model: Model,
+    book: Rulebook,
+    measures: Mapping[str, Feed],
+    feeds: _Feeds,
+    problems: list[Located],
+) -> Plan:
+    plan = Plan(name, model)
+    own: dict[int, Feed] = {}
+
+    def copied(feed: Feed) -> Feed:
+        return own.setdefault(id(feed), feed.empty())
+
+    for measure, feed in measures.items():
+        plan.add_measure(measure, book.measures[measure].value, copied(feed))
+    default = feeds.default()
+    for indicator, declared in model.indicators.items():
+        try:
+            plan.add_indicator(indicator, copied(default) if default is not None else None)
+        except CrmRulesError as error:
+            path: Path = ("indicators", indicator)
+            problems.append(((*path, "value") if declared.value else path, error))
+    return plan
+
+
+def _roster_names(book: Rulebook) -> list[str]:
+    if book.roster is None or book.roster not in book.sources:
+        return []
+    fields = book.sources[book.roster].fields
+    return [each.role or name for name, each in fields.items() if each.role != "subject"]
+
+
+def _on_roster(book: Rulebook, role: str) -> bool:
+    return role in _roster_names(book)
+
+
+def _roster_problems(book: Rulebook) -> Iterator[Located]:
+    if book.roster is None:
+        return
+    if book.roster not in book.sources:
+        yield ("roster",), _unknown("B212", "source", book.roster, book.sources)
+    elif book.sources[book.roster].role("subject") is None:
+        yield (
+            ("sources", book.roster),
+            CrmRulesError(
+                "M101", "the roster has no field with the role `subject`", hint="write `role: subject` at one"
+            ),
+        )
+
+
+def _trigger_problems(book: Rulebook) -> Iterator[Located]:
+    roles = ["subject", *_roster_names(book)]
+    for name, trigger in book.triggers.items():
+        if trigger.model is not None and trigger.model not in book.models:
+            yield ("triggers", name, "model"), _unknown("B214", "model", trigger.model, book.models)
+            continue
+        models = [book.models[trigger.model]] if trigger.model else [*book.models.values()]
+        known = [indicator for model in models for indicator in model.indicators]
+        if trigger.indicator not in known:
+            yield ("triggers", name, "indicator"), _unknown("B215", "indicator", trigger.indicator, known)
+        elif all(
+            m.indicators[trigger.indicator].target is None
+            for m in models
+            if trigger.indicator in m.indicators
+        ):
+            yield (
+                ("triggers", name, "indicator"),
+                CrmRulesError(
+                    "B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"
+                ),
+            )
+        for role in trigger.tell:
+            if role not in roles:
+                yield ("triggers", name, "tell"), _unknown("B217", "role", role, roles)
+
+
+def _unknown(code: str, what: str, name: str, known: Iterable[str]) -> CrmRulesError:
+    return CrmRulesError(code, f"there is no {what} `{name}`", hint=did_you_mean(name, known))
+
+
+@final
+class _Feeds:
+    """The passes over sources, one for each policy and each source without one."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self.book = book
+        self.found: dict[tuple[str, str | None], Feed] = {}
+        self.records = [name for name in book.sources if name != book.roster]
+        self.broken: set[str] = set()
+
+    def problems(self) -> Iterator[Located]:
+        """What does not fit between policies and their sources."""
+        for name, policy in self.book.policies.items():
+            path: Path = ("policies", name)
+            try:
+                source = self.source(policy.source)
+            except CrmRulesError as error:
+                yield ((*path, "source") if policy.source else path), error
+                self.broken.add(name)
+                continue
+            for where, problem in policy.problems(source):
+                yield (*path, *where), problem
+                self.broken.add(name)
+
+    def source(self, name: str | None) -> Source:
+        """A source by name, the only one with records if none is named."""
+        if name is not None:
+            if name not in self.book.sources:
+                raise _unknown("B212", "source", name, self.book.sources)
+            return self.book.sources[name]
+        if len(self.records) != 1:
+            listed = ", ".join(self.records)
+            raise CrmRulesError("B212", "which source is meant?", hint=f"write `source:` and one of {listed}")
+        return self.book.sources[self.records[0]]
+
+    def of(self, measure: Measure) -> Feed:
+        """The pass that a measure is part of; one without credits where its policy is broken."""
+        policy = measure.policy
+        if policy is not None and policy not in self.book.policies:
+            raise _unknown("B211", "policy", policy, self.book.policies)
+        if policy is None and measure.source is None and len(self.book.policies) == 1:
+            policy = next(iter(self.book.policies))
+        if policy is None and measure.source is None and len(self.book.policies) > 1:
+            listed = ", ".join(self.book.policies)
+            raise CrmRulesError("B211", "which policy is meant?", hint=f"write `policy:` and one of {listed}")
+        rules = self.book.policies[policy] if policy is not None else None
+        if rules is not None and measure.source not in (None, rules.source) and rules.source is not None:
+            raise CrmRulesError(
+                "B212", f"the policy `{policy}` is about `{rules.source}`", hint="leave `source` out"
+            )
+        source = self.source((rules.source if rules is not None else None) or measure.source)
+        key = (source.name, policy)
+        if key not in self.found:
+            sound = rules is not None and policy not in self.broken
+            self.found[key] = Feed(source, rules.on(source) if rules is not None and sound else None)
+            if rules is not None:
+                self.found[key].schema = schema_with(source, rules.sequences)
+        return self.found[key]
+
+    def default(self) -> Feed | None:
+        """The pass for indicators with aggregates of their own, where there is only one to choose."""
+        try:
+            return self.of(Measure(value="count()"))
+        except CrmRulesError:
+            return None

@@ -1,0 +1,170 @@
+"""The shape of each part of a rulebook: what pydantic found, where it stands, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, final
+
+import pydantic
+from pydantic_core import ErrorDetails
+
+from crmrules.document import Document, Path
+from crmrules.errors import CrmRulesError, ExpressionError, Problem, closest, did_you_mean
+from crmrules.fields import Field, Source
+from crmrules.kpi.curve import Linear
+from crmrules.kpi.indicator import Indicator
+from crmrules.kpi.measure import Measure
+from crmrules.kpi.model import Grade, Model
+from crmrules.policy.rules import Default, Policy, Rule
+from crmrules.policy.sequence import Sequence
+from crmrules.rulebook.book import Rulebook
+from crmrules.triggers import KINDS
+
+
+def located(document: Document, path: Path, error: CrmRulesError) -> Problem:
+    """An error as a problem of the document, where it stands."""
+    if isinstance(error, ExpressionError):
+        return document.problem(
+            error.code, error.message, path, hint=error.hint, text=error.text, span=error.span
+        )
+    return document.problem(error.code, error.message, path, hint=error.hint)
+
+
+def shape_problem(document: Document, pruned: Pruned, error: ErrorDetails) -> Problem:
+    path = pruned.original(pruned.existing(tuple(error["loc"])))
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, CrmRulesError):
+        return located(document, path, cause)
+    name = str(error["loc"][-1])
+    match error["type"]:
+        case "extra_forbidden":
+            keys = _keys(path[:-1], document.data)
+            return document.problem(
+                "B201", f"unknown key `{name}`", path, key=True, hint=did_you_mean(name, keys)
+            )
+        case "missing":
+            return document.problem("B202", f"`{name}` is missing", path, hint=_missing_hint(name))
+        case "value_error":
+            message = str(cause) if cause is not None else error["msg"]
+            head, _, hint = message.partition(": ")
+            return document.problem("B203", head, path, hint=hint)
+    given = error["input"]
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    shown_input = "" if isinstance(given, Mapping | list) else f"{given!r}: "
+    return document.problem("B204", f"{shown_input}{message}", path, hint=_expected_hint(error))
+
+
+_EXAMPLES = {
+    "because": "because: samples are free",
+    "credit": "credit: 0.5",
+    "when": "when: order_type == 'sample'",
+    "default": "default: {credit: 1, because: all other orders count}",
+    "type": "type: text",
+    "fields": "fields: {order_id: text}",
+    "indicators": "indicators: {revenue: {target: 1000, weight: 1}}",
+}
+
+
+def _missing_hint(name: str) -> str:
+    return f"write for example {_EXAMPLES[name]}" if name in _EXAMPLES else f"write {name}: …"
+
+
+def _expected_hint(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    if "expected" in context and error["type"] == "literal_error":
+        near = closest(
+            str(error["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        )
+        return f"did you mean `{near[0]}`?" if near else f"write one of {context['expected']}"
+    return ""
+
+
+def _keys(path: Path, data: object) -> Iterable[str]:
+    """The keys that the document's form knows at a place."""
+    model: type[pydantic.BaseModel] | None = None
+    match path:
+        case ():
+            model = Rulebook
+        case ("sources", _):
+            return [key for key in Source.model_fields if key != "name"]
+        case ("sources", _, "fields", _):
+            model = Field
+        case ("policies", _):
+            model = Policy
+        case ("policies", _, "rules", _):
+            model = Rule
+        case ("policies", _, "default"):
+            model = Default
+        case ("policies", _, "sequences", _):
+            model = Sequence
+        case ("measures", _):
+            model = Measure
+        case ("models", _):
+            model = Model
+        case ("models", _, "indicators", _):
+            model = Indicator
+        case ("models", _, "indicators", _, "curve"):
+            model = Linear
+        case ("models", _, "grades", _):
+            model = Grade
+        case ("triggers", name):
+            trigger = _at(data, ("triggers", name))
+            model = KINDS.get(str(trigger.get("kind"))) if isinstance(trigger, Mapping) else None
+    return model.model_fields if model is not None else ()
+
+
+def _at(data: Any, path: Path) -> Any:
+    """What stands at a path, None where nothing does."""
+    try:
+        for step in path:
+            data = data[step]
+    except (LookupError, TypeError):
+        return None
+    return data
+
+
+@final
+class Pruned:
+    """A document's data from which misshapen parts are cut; knows where what is left stood before."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.names: set[str] = set()
+        self.positions: dict[Path, list[int]] = {}
+
+    def existing(self, location: Path) -> Path:
+        """A location that pydantic gives, without the steps that stand for alternatives of a type."""
+        path: Path = ()
+        for position, step in enumerate(location):
+            at = _at(self.data, path)
+            if (isinstance(at, Mapping) and step in at) or (isinstance(at, list) and isinstance(step, int)):
+                path += (step,)
+            elif position == len(location) - 1 and isinstance(at, Mapping):
+                return path
+        return path
+
+    def original(self, path: Path) -> Path:
+        """The same place in the document as it was written."""
+        found: Path = ()
+        here: Path = ()
+        for step in path:
+            moved = self.positions.get(here)
+            found += (moved[step] if moved and isinstance(step, int) and step < len(moved) else step,)
+            here += (step,)
+        return found
+
+    def cut(self, locations: list[Path]) -> bool:
+        """Take the parts out, the deepest first; False if nothing is left to take."""
+        paths = {self.existing(location) for location in locations}
+        for path in sorted(paths, key=lambda path: (len(path), str(path)), reverse=True):
+            if not path:
+                return False
+            above = _at(self.data, path[:-1])
+            last = path[-1]
+            if isinstance(above, list) and isinstance(last, int) and last < len(above):
+                self.positions.setdefault(path[:-1], [*range(len(above))]).pop(last)
+                del above[last]
+            elif isinstance(above, dict) and last in above:
+                self.names.add(str(last))
+                del above[last]
+        return True
