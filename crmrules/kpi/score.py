@@ -251,7 +251,9 @@ def _computed(checked: Checked, columns: list[Column], rows: int) -> Column:
     computed = compile_many(checked)(*lists) if lists else compile_many(checked)() * rows
     if checked.type.kind == "text":
         return np.array(computed, dtype=object)
-    return np.array([carried(value) for value in computed], dtype=np.float64)
+    if checked.type.kind in ("date", "datetime"):
+        computed = [carried(value) for value in computed]
+    return np.array(computed, dtype=np.float64)
 
 
 def _numbers(values: Column, found: Type) -> NDArray[np.float64]:

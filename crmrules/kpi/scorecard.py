@@ -181,7 +181,7 @@ class Scorecard:
                 f"{name}_{step}": "number" for step in ("target", "attainment", "score", "contribution")
             }
         columns |= {"score": self.score, "grade": [*self.grade]}
-        columns["rank"] = [self._rank(row) for row in range(len(self))]
+        columns["rank"] = [None if rank != rank else int(rank) for rank in self.rank.tolist()]
         return columns, {**kinds, "score": "number", "grade": "text", "rank": "integer"}
 
     def to_native(self) -> object:
@@ -288,7 +288,9 @@ def _plain(figures: Figures) -> tuple[Any, str]:
 
 def delivered_column(column: Column, of: Type) -> list[Scalar]:
     """A column as expressions over records compute with it."""
-    values = column.tolist()
+    values: list[Any] = column.tolist()
+    if column.dtype == "int64" and of.kind == "money":
+        return values
     if of.kind in ("number", "duration"):
         return [None if value != value else value for value in values]
     return [frames.delivered(value, of) for value in values]
