@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
-from typing import Any, final
+from typing import TYPE_CHECKING, final
 
 from crmrules.errors import cells
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+
+GAP = 2
+NARROWEST_TEXT = 14
 
 _TONES = {"good": "green", "bad": "red", "dim": "dim"}
 _TABLE_STYLE = "border-collapse:collapse;font-size:90%"
@@ -20,10 +26,15 @@ _TONE_STYLES = {"good": "color:#1a7f37", "bad": "color:#b42318", "dim": "color:#
 @final
 @dataclass(slots=True)
 class Table:
-    """Rows of texts under heads. Columns of numbers are set flush right."""
+    """Rows of texts under heads. Columns of numbers are set flush right.
+
+    optional: the columns that a narrow terminal can do without, the first to go first; what is left out
+    is said.
+    """
 
     title: str
     heads: Sequence[str]
+    optional: Sequence[int] = ()
     rows: list[list[str]] = field(default_factory=list)
     tones: list[str] = field(default_factory=list)
 
@@ -37,11 +48,26 @@ class Table:
         texts = [row[column] for row in self.rows if row[column] not in ("", MISSING)]
         return bool(texts) and all(_is_number(text) for text in texts)
 
+    def width(self, column: int) -> int:
+        """How many cells of a terminal the column takes."""
+        return max(cells(text) for text in [self.heads[column], *(row[column] for row in self.rows)])
+
+    def fitting(self, width: int) -> list[int]:
+        """The columns that fit a terminal: whole numbers and texts of a readable width, or not at all."""
+        columns = [*range(len(self.heads))]
+
+        def needed(column: int) -> int:
+            natural = self.width(column)
+            return (natural if self.right(column) else min(natural, NARROWEST_TEXT)) + GAP
+
+        for column in self.optional:
+            if sum(map(needed, columns)) <= width:
+                break
+            columns.remove(column)
+        return columns
+
     def __str__(self) -> str:
-        widths = [
-            max(cells(text) for text in [head, *(row[column] for row in self.rows)])
-            for column, head in enumerate(self.heads)
-        ]
+        widths = [self.width(column) for column in range(len(self.heads))]
         rights = [self.right(column) for column in range(len(self.heads))]
         lines = [self.title] if self.title else []
         lines.append(_line(self.heads, widths, rights))
@@ -49,17 +75,28 @@ class Table:
         lines += [_line(row, widths, rights) for row in self.rows]
         return "\n".join(lines)
 
-    def __rich__(self) -> Any:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        table = RichTable(title=Text(self.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-        for column, head in enumerate(self.heads):
-            table.add_column(Text(head), justify="right" if self.right(column) else "left")
+        columns = self.fitting(options.max_width)
+        title = Text(self.title, style="bold") if self.title else None
+        table = RichTable(
+            title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0)
+        )
+        for column in columns:
+            right = self.right(column)
+            # Numbers are never cut: half a number is a wrong one.
+            least = self.width(column) if right else None
+            justify: JustifyMethod = "right" if right else "left"
+            table.add_column(Text(self.heads[column]), justify=justify, overflow="fold", min_width=least)
         for row, tone in zip(self.rows, self.tones, strict=True):
-            table.add_row(*map(Text, row), style=_TONES.get(tone))
-        return table
+            table.add_row(*(Text(row[column]) for column in columns), style=_TONES.get(tone))
+        yield table
+        if left_out := [self.heads[column] for column in range(len(self.heads)) if column not in columns]:
+            listed = ", ".join(dict.fromkeys(left_out))
+            yield Text(f"(no room here for: {listed})", style="dim")
 
     def html(self) -> str:
         """The table for a notebook; every text is escaped."""
@@ -93,7 +130,13 @@ def cell(value: object, *, digits: int | None = None) -> str:
     if isinstance(value, float):
         if digits is not None:
             return f"{value:,.{digits}f}"
-        return f"{value:,.0f}" if value.is_integer() else f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.3f}"
+        return (
+            f"{value:,.0f}"
+            if value.is_integer()
+            else f"{value:,.2f}"
+            if abs(value) >= 10
+            else f"{value:,.3f}"
+        )
     if isinstance(value, int):
         return f"{value:,}"
     return value.isoformat() if isinstance(value, dt.date) else str(value)

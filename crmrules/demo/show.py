@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PERIOD = "2026-11"
 DAY = "2026-11-20T18:00"
-SUBJECT = "王芳"
+SUBJECT = "Alice Turner"
 SEED = 2026
 
 

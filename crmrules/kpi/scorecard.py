@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 
+POINTS = "points"
+
+
 @final
 @dataclass(slots=True)
 class Figures:
@@ -222,20 +225,40 @@ class Scorecard:
         rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
         heads = ["Rank", "Subject", "Period"]
         for name, figures in self.figures.items():
-            heads += [name] if figures.target is None else [name, "score"]
-        table = Table(f"Scorecard `{self.name}`", [*heads, "Composite", "Grade"])
+            heads += [name] if figures.target is None else [name, POINTS]
+        # A narrow terminal leaves out the indicators' points first, then what only informs, then the rest.
+        points = [column for column, head in enumerate(heads) if head == POINTS]
+        informing = [heads.index(name) for name, each in self.figures.items() if each.target is None]
+        others = [
+            heads.index(name) for name in reversed(self.figures) if self.figures[name].target is not None
+        ]
+        optional = [*reversed(points), *reversed(informing), *others]
+        table = Table(f"Scorecard `{self.name}`", [*heads, "Composite", "Grade"], optional)
+        digits = {name: self._digits(figures) for name, figures in self.figures.items()}
         for row in rows:
             subject, period_ = self.keys[row]
             cells = [cell(self._rank(row)), subject, str(period_)]
             for name, figures in self.figures.items():
                 result = self._result(name, row)
-                cells.append(cell(result.actual))
+                cells.append(cell(result.actual, digits=digits[name]))
                 if figures.target is not None:
                     cells.append(cell(result.score, digits=1))
             table.add(
                 [*cells, cell(_known(self.score, row), digits=1), self.grade[row] or ""], tone=self._tone(row)
             )
         return table
+
+    @staticmethod
+    def _digits(figures: Figures) -> int | None:
+        """How many decimals a column of plain numbers is shown with: the same for all of it."""
+        import numpy as np
+
+        if figures.type.kind not in ("number", "duration") or not len(figures.actual):
+            return None
+        known = figures.actual[~np.isnan(figures.actual)]
+        if (known == np.round(known)).all():
+            return 0
+        return 3 if (np.abs(known) < 1).all() else 2
 
     def _tone(self, row: int) -> str:
         grades = [band.grade for band in self.model.grades]
@@ -250,7 +273,7 @@ class Scorecard:
     def __rich__(self) -> object:
         from rich.console import Group
 
-        return Group(self.table().__rich__(), *self.notes)
+        return Group(self.table(), *self.notes)
 
     def _repr_html_(self) -> str:
         return self.table().html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)

@@ -95,6 +95,7 @@ class Statement:
                 ],
                 tone="" if found.weight else "dim",
             )
+        table.optional = (6, 3, 5)
         yield table
         yield "\n".join(self._formulas())
         yield from self._records("Counted", self.counted, most)
@@ -121,9 +122,12 @@ class Statement:
         count = f"{title}: {len(lines)}"
         if most is not None and len(lines) > most:
             count += f" (the first {most} of them)"
-        table = Table(count, ["Record", "Date", "What", "Credit", *adds, "Rule"])
+        heads = ["Record", "Date", "What", "Credit", *adds, "Rule"]
+        table = Table(count, heads, optional=[*range(len(heads) - 2, 3, -1)])
         for line in lines[:most]:
-            what = [cell(line.fields[name]) for name in line.tested if line.fields.get(name) is not None]
+            # A record that is not counted adds nothing below, so all of it is told here.
+            names = line.tested if line.adds else line.fields
+            what = [cell(line.fields[name]) for name in names if line.fields.get(name) is not None]
             table.add(
                 [
                     str(line.id),
@@ -146,9 +150,7 @@ class Statement:
         from rich.console import Group
         from rich.text import Text
 
-        return Group(
-            *(Text(f"{each}\n") if isinstance(each, str) else each.__rich__() for each in self.tables())
-        )
+        return Group(*(Text(f"{each}\n") if isinstance(each, str) else each for each in self.tables()))
 
     def _repr_html_(self) -> str:
         pieces = [
@@ -212,6 +214,7 @@ class Explainer:
         tested = tuple(name for name in feed.tested if name not in (id_field, date))
         if self.group is not None:
             tested = (subject, *tested)
+        told = dict.fromkeys((*tested, *(name for name in needed if name not in (id_field, date, subject))))
         for row, position in _bound_rows(feed, self.data[feed.source.name], needed, members):
             day = row[date]
             plain = day.date() if isinstance(day, dt.datetime) else day
@@ -224,7 +227,7 @@ class Explainer:
                 feed.source.name,
                 row[id_field] if id_field else position,
                 plain if isinstance(plain, dt.date) else None,
-                {name: shown_value(row[name], feed.schema[name]) for name in needed},
+                {name: shown_value(row[name], feed.schema[name]) for name in told},
                 tested,
                 verdict,
                 adds.of(row, verdict.credit) if verdict.credit > 0 else {},
