@@ -68,7 +68,7 @@ def score(
     writer = _writer(out) if out is not None else None
     card = Rulebook.load(rulebook).score(_read(source), model=model, period=period, now=now)
     if writer is None:
-        output.print(card)
+        output.print(card.table(), *card.notes)
         return
     columns, _ = card.columns()
     writer(columns)

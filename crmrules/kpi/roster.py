@@ -41,9 +41,10 @@ class Roster:
             subject = row[name]
             if subject is None or str(subject) in people:
                 what = "is missing" if subject is None else f"{shown(subject)} stands there twice"
+                where = f"source `{source.name}`, column `{source.column(name)}`, row {position}"
                 raise FieldError(
                     "F111",
-                    f"source `{source.name}`, column `{source.column(name)}`, row {position}: the subject {what}",
+                    f"{where}: the subject {what}",
                     source=source.name,
                     field=name,
                     hint="a roster has one row for each subject",

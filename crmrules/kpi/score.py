@@ -266,7 +266,7 @@ def _numbers(values: Column, found: Type) -> NDArray[np.float64]:
 
 
 def _composite(figures: Mapping[str, Figures], rows: int) -> NDArray[np.float64]:
-    """sum(weight x score) / sum(weight) over the indicators that have a value; sets share and contribution."""
+    """sum(weight x score) / sum(weight) over the indicators with a value; sets share and contribution."""
     import numpy as np
 
     weighed = [each for each in figures.values() if each.weight > 0 and each.points is not None]

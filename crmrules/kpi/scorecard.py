@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 POINTS = "points"
+MOST_ROWS = 60
+"""How many rows a card shows by itself; `table()` has them all."""
 
 
 @final
@@ -49,7 +51,7 @@ class Figures:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Scorecard:
     """How everybody stands in every period.
 
@@ -218,12 +220,16 @@ class Scorecard:
         kinds = dict.fromkeys(("subject", "period", "indicator"), "text") | dict.fromkeys(names, "number")
         return frames.like(self._origin, columns, kinds)
 
-    def table(self, period: str | Period | None = None) -> Table:
-        """The card for reading: values, scores, grade and rank, best first within each period."""
+    def table(self, period: str | Period | None = None, most: int | None = None) -> Table:
+        """The card for reading: values, points, grade and rank, best first within each period.
+
+        period: only this one. most: at most so many rows.
+        """
         wanted = Period.parse(period) if isinstance(period, str) else period
         rows = [row for row, key in enumerate(self.keys) if wanted is None or key[1] == wanted]
         rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
         heads = ["Rank", "Subject", "Period"]
+        shown_rows = rows if most is None else rows[:most]
         for name, figures in self.figures.items():
             heads += [name] if figures.target is None else [name, POINTS]
         # A narrow terminal leaves out the indicators' points first, then what only informs, then the rest.
@@ -235,7 +241,9 @@ class Scorecard:
         optional = [*reversed(points), *reversed(informing), *others]
         table = Table(f"Scorecard `{self.name}`", [*heads, "Composite", "Grade"], optional)
         digits = {name: self._digits(figures) for name, figures in self.figures.items()}
-        for row in rows:
+        if len(shown_rows) < len(rows):
+            table.title += f", the first {len(shown_rows)} of {len(rows):,} rows"
+        for row in shown_rows:
             subject, period_ = self.keys[row]
             cells = [cell(self._rank(row)), subject, str(period_)]
             for name, figures in self.figures.items():
@@ -268,15 +276,17 @@ class Scorecard:
         return "good" if position == 0 else "bad" if position == len(grades) - 1 else ""
 
     def __str__(self) -> str:
-        return "\n".join([str(self.table()), *self.notes])
+        return "\n".join([str(self.table(most=MOST_ROWS)), *self.notes])
+
+    __repr__ = __str__
 
     def __rich__(self) -> object:
         from rich.console import Group
 
-        return Group(self.table(), *self.notes)
+        return Group(self.table(most=MOST_ROWS), *self.notes)
 
     def _repr_html_(self) -> str:
-        return self.table().html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return self.table(most=MOST_ROWS).html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
 
 def _known(values: Numbers | None, row: int) -> float | None:

@@ -55,7 +55,7 @@ class Explained:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Statement:
     """How one subject came to its score in one period.
 
@@ -75,7 +75,8 @@ class Statement:
         standing = self.standing
         grade = f", grade {standing.grade}" if standing.grade else ""
         rank = f", rank {standing.rank}" if standing.rank else ""
-        yield f"{standing.subject} · {standing.period} · composite {cell(standing.score, digits=1)}{grade}{rank}"
+        composite = f"composite {cell(standing.score, digits=1)}{grade}{rank}"
+        yield f"{standing.subject} · {standing.period} · {composite}"
         table = Table(
             "", ["Indicator", "Value", "Target", "Attainment", "Score", "Weight", "Share", "Contribution"]
         )
@@ -145,6 +146,8 @@ class Statement:
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.tables()))
+
+    __repr__ = __str__
 
     def __rich__(self) -> object:
         from rich.console import Group
