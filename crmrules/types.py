@@ -118,6 +118,7 @@ EXPECTED: Mapping[str, str] = {
     "date": "a date",
     "datetime": "a date with a time",
     "bool": "true or false",
+    "null": "no value",
 }
 _NUMBERS = frozenset({int, float, Decimal})
 _PLAIN = frozenset({str, int, float, bool, Decimal, dt.date, dt.datetime})

@@ -69,13 +69,11 @@ class Model(BaseModel):
             raise ValueError("two grades have the same name")
         return grades
 
-    @pydantic.field_validator("indicators")
-    @classmethod
-    def _weights(cls, indicators: dict[str, Indicator]) -> dict[str, Indicator]:
-        targeted = [name for name, each in indicators.items() if each.target is not None]
-        if targeted and not any(each.weight for each in indicators.values()):
-            raise ValueError(f"all weights are zero: give at least one of {', '.join(targeted)} a weight")
-        return indicators
+    @property
+    def weightless(self) -> bool:
+        """Whether there are targets and none of them weighs anything, so that there is no composite."""
+        targeted = [each for each in self.indicators.values() if each.target is not None]
+        return bool(targeted) and not any(each.weight for each in targeted)
 
     def graded(self, scores: NDArray[np.float64]) -> tuple[str | None, ...]:
         """The grade of each score (rounded already); None where there is no score or there are no grades."""

@@ -82,6 +82,16 @@ def _plan(
                 ),
             )
         )
+    if model.weightless:
+        targeted = ", ".join(
+            each for each, declared in model.indicators.items() if declared.target is not None
+        )
+        weightless = CrmRulesError(
+            "B218",
+            "all weights are zero, so there is no composite",
+            hint=f"give at least one of {targeted} a weight",
+        )
+        problems.append((("indicators",), weightless))
     probe = _filled(name, model, book, measures, feeds, problems)
     needed = {
         field for each in probe.indicators.values() if each.feed is None for field in each.checked.fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, final
 
@@ -63,6 +64,18 @@ _EXAMPLES = {
     "fields": "fields: {order_id: text}",
     "indicators": "indicators: {revenue: {target: 1000, weight: 1}}",
 }
+
+
+_HARMLESS: Mapping[str, Any] = {
+    "when": False,
+    "credit": 1,
+    "because": "…",
+    "default": {"credit": 1, "because": "…"},
+    "type": "null",
+}
+"""What stands in for a required part that is misshapen, so that the rest can still be looked at."""
+
+_HARMLESS_FIELD = {"type": "null"}
 
 
 def _missing_hint(name: str) -> str:
@@ -154,17 +167,30 @@ class Pruned:
         return found
 
     def cut(self, locations: list[Path]) -> bool:
-        """Take the parts out, the deepest first; False if nothing is left to take."""
-        paths = {self.existing(location) for location in locations}
-        for path in sorted(paths, key=lambda path: (len(path), str(path)), reverse=True):
-            if not path:
+        """Take the parts out, the deepest first, or put something harmless in their place where a part is
+        required; False if nothing is left to take."""
+        for location in sorted(locations, key=lambda path: (len(path), str(path)), reverse=True):
+            path = self.existing(location)
+            missing = location[-1] if len(location) > len(path) else None
+            at = _at(self.data, path)
+            if missing in _HARMLESS and isinstance(at, dict):
+                at[missing] = copy.deepcopy(_HARMLESS[str(missing)])
+            elif not self.take(path):
                 return False
-            above = _at(self.data, path[:-1])
-            last = path[-1]
-            if isinstance(above, list) and isinstance(last, int) and last < len(above):
-                self.positions.setdefault(path[:-1], [*range(len(above))]).pop(last)
-                del above[last]
-            elif isinstance(above, dict) and last in above:
-                self.names.add(str(last))
+        return True
+
+    def take(self, path: Path) -> bool:
+        if not path:
+            return False
+        above, last = _at(self.data, path[:-1]), path[-1]
+        if isinstance(above, list) and isinstance(last, int) and last < len(above):
+            self.positions.setdefault(path[:-1], [*range(len(above))]).pop(last)
+            del above[last]
+        elif isinstance(above, dict) and last in above:
+            self.names.add(str(last))
+            harmless = _HARMLESS_FIELD if path[-2:-1] == ("fields",) else _HARMLESS.get(str(last))
+            if harmless is not None and above[last] != harmless:
+                above[last] = copy.deepcopy(harmless)
+            else:
                 del above[last]
         return True

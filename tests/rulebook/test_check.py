@@ -1,0 +1,96 @@
+"""All mistakes of a rulebook at once, each where it stands."""
+
+import textwrap
+
+import pytest
+
+from crmrules import Rulebook, RulebookError
+
+TEN_MISTAKES = textwrap.dedent(
+    """\
+    crmrules: 1
+    sources:
+      orders:
+        fields:
+          order_id: {type: text, role: id}
+          salesperson: {type: text, role: subject}
+          order_date: {type: date, role: date}
+          order_type: {type: text, one_of: [sample, standard, repeat]}
+          amount: money(2)
+    policies:
+      counted:
+        source: orders
+        rules:
+          - {when: order_tipe == 'sample', credit: 0, because: samples are free}
+          - {when: "amount > ", credit: 0, because: nothing to count}
+          - {when: order_type > 5, credit: 0, because: no such order}
+          - {when: "order_date < date('2026-02-30')", credit: 0, because: too early}
+        default: {credit: 1, because: all others count}
+    measures:
+      revenue: {value: sum(amount), policy: countd}
+      orders: {value: count(), policy: counted}
+      visits: {value: count(), source: visits}
+    models:
+      sales:
+        perriod: month
+        indicators:
+          orders: {target: 10, weight: 0}
+          orders: {target: 20, weight: 0}
+        grades:
+          - {grade: A, at_least: 50}
+          - {grade: B, at_least: 90}
+          - {grade: C}
+    """
+)
+
+EXPECTED = {
+    "unknown field": ("order_tipe", "unknown name `order_tipe`", "did you mean `order_type`?"),
+    "syntax error": ("amount > ", "cannot be read", "missing"),
+    "wrong type": ("order_type > 5", "text cannot be compared with a number", "quotes"),
+    "bad date": ("date('2026-02-30')", "`date` takes a text that holds one", "date('2026-01-31')"),
+    "unknown policy": ("countd", "there is no policy `countd`", "did you mean `counted`?"),
+    "missing source": ("visits}", "there is no source `visits`", "`orders`"),
+    "unknown key": ("perriod", "unknown key `perriod`", "did you mean `period`?"),
+    "duplicate indicator": ("orders: {target: 20", "`orders` is declared twice", "rename"),
+    "weights of zero": ("orders: {target: 10", "all weights are zero", "give at least one"),
+    "bad grade bands": ("- {grade: A", "grades go from the highest down", "90 cannot follow 50"),
+}
+"""What is written, what the message says, and what to write instead."""
+
+
+@pytest.fixture(scope="module")
+def error() -> RulebookError:
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.parse(TEN_MISTAKES, "plan.yaml")
+    return caught.value
+
+
+def test_ten_mistakes_are_ten_problems(error: RulebookError) -> None:
+    assert len(error.problems) == len(EXPECTED), str(error)
+
+
+@pytest.mark.parametrize("mistake", EXPECTED)
+def test_a_mistake_is_named_with_its_line_and_a_hint(error: RulebookError, mistake: str) -> None:
+    written, message, hint = EXPECTED[mistake]
+    line = 1 + TEN_MISTAKES[: TEN_MISTAKES.index(written)].count("\n")
+    found = [problem for problem in error.problems if message in problem.message]
+    assert len(found) == 1, str(error)
+    problem = found[0]
+    assert problem.place is not None
+    assert problem.place.line == line
+    assert hint in f"{problem.message} {problem.hint}"
+    assert str(problem).startswith(f"plan.yaml:{line}:{problem.place.column}: error[{problem.code}]: ")
+
+
+@pytest.mark.parametrize("mistake", ["unknown field", "syntax error", "wrong type", "bad date"])
+def test_an_expression_is_underlined_where_it_is_wrong(error: RulebookError, mistake: str) -> None:
+    message = EXPECTED[mistake][1]
+    problem = next(problem for problem in error.problems if message in problem.message)
+    assert problem.place is not None
+    assert problem.span is not None
+    document_line = TEN_MISTAKES.split("\n")[problem.place.line - 1]
+    at_fault = problem.text[problem.span.start : problem.span.end]
+    assert document_line[problem.place.column - 1 :].startswith(at_fault)
+    shown = str(problem).split("\n")
+    assert shown[3].strip("| ") == "^" * len(at_fault)
+    assert shown[2][shown[3].index("^") :].startswith(at_fault)
