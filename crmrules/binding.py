@@ -42,11 +42,21 @@ class BoundRecords:
 def is_records(data: object) -> bool:
     """Whether the data is a list of records rather than a frame."""
     return isinstance(data, list | tuple) or (
-        not frames.is_frame(data) and isinstance(data, Iterable) and not isinstance(data, str | bytes | Mapping)
+        not frames.is_frame(data)
+        and isinstance(data, Iterable)
+        and not isinstance(data, str | bytes | Mapping)
     )
 
 
-def bind_records(source: Source, records: Iterable[Mapping[str, object]], needed: Iterable[str]) -> BoundRecords:
+def records_of(data: object) -> list[Mapping[str, object]]:
+    """Data that `is_records` holds for, as a list, so that it can be gone through more than once."""
+    assert isinstance(data, Iterable)
+    return [*data]
+
+
+def bind_records(
+    source: Source, records: Iterable[Mapping[str, object]], needed: Iterable[str]
+) -> BoundRecords:
     """Records, one dict each. Raises FieldError for a record that does not fit, or sets it aside."""
     names = _with_id(source, needed)
     rows: list[dict[str, Scalar]] = []
@@ -56,7 +66,9 @@ def bind_records(source: Source, records: Iterable[Mapping[str, object]], needed
     for position, record in enumerate(records):
         if not isinstance(record, Mapping):
             raise FieldError(
-                "F106", f"source `{source.name}`, row {position}: {shown(record)} is no record", hint="pass dicts"
+                "F106",
+                f"source `{source.name}`, row {position}: {shown(record)} is no record",
+                hint="pass dicts",
             )
         row = record.get(source.column(id_field), position) if id_field else position
         try:
@@ -201,7 +213,9 @@ class _Binder:
         column = nw.new_series(f"@{name}", values, dtype, backend=backend)
         self.frame = frame.with_columns(column)
         if any(unfit):
-            self.frame = self.frame.with_columns(nw.new_series(f"@bad {name}", unfit, nw.Boolean(), backend=backend))
+            self.frame = self.frame.with_columns(
+                nw.new_series(f"@bad {name}", unfit, nw.Boolean(), backend=backend)
+            )
             self.refuse(name, nw.col(f"@bad {name}"))
         return nw.col(f"@{name}")
 

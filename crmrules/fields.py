@@ -90,7 +90,11 @@ class Field(BaseModel):
                     return dt.datetime.strptime(text, self.format).date()
                 return dt.date.fromisoformat(text)
             if kind == "datetime":
-                return dt.datetime.strptime(text, self.format) if self.format else dt.datetime.fromisoformat(text)
+                return (
+                    dt.datetime.strptime(text, self.format)
+                    if self.format
+                    else dt.datetime.fromisoformat(text)
+                )
             if kind == "bool":
                 return _WORDS[text.lower()]
             if not text.isascii() or "_" in text:
@@ -182,7 +186,8 @@ class Source(BaseModel):
                     hint=did_you_mean(name, self.fields),
                 )
         fields = {
-            name: Field(**{**field.model_dump(), **changes.get(name, {})}) for name, field in self.fields.items()
+            name: Field(**{**field.model_dump(), **changes.get(name, {})})
+            for name, field in self.fields.items()
         }
         return Source(name=self.name, fields=fields, on_bad_row=self.on_bad_row)
 
@@ -235,7 +240,9 @@ class BadRow(BaseModel):
     record: dict[str, Any]
 
 
-def bind_record(source: Source, record: Mapping[str, object], row: object, needed: Iterable[str]) -> dict[str, Scalar]:
+def bind_record(
+    source: Source, record: Mapping[str, object], row: object, needed: Iterable[str]
+) -> dict[str, Scalar]:
     """A host's record as expressions compute with it: the needed fields, under their names.
 
     Raises FieldError (F103, F104) for a field that is missing or does not fit.

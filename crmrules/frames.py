@@ -1,7 +1,8 @@
 """What differs between DataFrame engines, and how it is evened out. Nothing else knows an engine.
 
 After this module every frame looks alike: text columns hold text and all others float64: money in whole
-units, dates as days and timestamps as microseconds since 1970, yes and no as 1 and 0. Measured on narwhals 2.29, pandas 3.1, Polars 2.1, PyArrow 26.
+units, dates as days and timestamps as microseconds since 1970, yes and no as 1 and 0.
+Measured on narwhals 2.29, pandas 3.1, Polars 2.1, PyArrow 26.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def wrap(data: object, source: str) -> Frame:
     from narwhals.exceptions import NarwhalsError
 
     try:
-        frame: Any = nw.from_native(data)  # type: ignore[call-overload]
+        frame: Any = nw.from_native(data)
         frame.collect_schema()
     except TypeError:
         raise FieldError(
@@ -207,7 +208,9 @@ def months_of_days(column: nw.Expr) -> nw.Expr:
     since = column + 719_468.0
     era = (since / 146_097.0).floor()
     day = since - era * 146_097.0
-    year = ((day - (day / 1460.0).floor() + (day / 36_524.0).floor() - (day / 146_096.0).floor()) / 365.0).floor()
+    year = (
+        (day - (day / 1460.0).floor() + (day / 36_524.0).floor() - (day / 146_096.0).floor()) / 365.0
+    ).floor()
     of_year = day - (year * 365.0 + (year / 4.0).floor() - (year / 100.0).floor())
     month = ((of_year * 5.0 + 2.0) / 153.0).floor()
     return (year + era * 400.0) * 12.0 + month + 2.0
@@ -230,7 +233,7 @@ def like(data: object, columns: Mapping[str, Sequence[object]], dtypes: Mapping[
 
         kinds = {"text": "str", "number": "float64", "integer": "Int64"}
         return pd.DataFrame(
-            {name: pd.Series(values, dtype=kinds.get(dtypes[name])) for name, values in columns.items()}  # type: ignore[call-overload]
+            {name: pd.Series(values, dtype=kinds.get(dtypes[name])) for name, values in columns.items()}
         )
     if backend not in (nw.Implementation.POLARS, nw.Implementation.PYARROW):
         backend = nw.Implementation.PYARROW
@@ -272,7 +275,9 @@ def _read_csv(path: str) -> object:
         return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
     except UnicodeDecodeError as reason:
         raise FieldError(
-            "F108", f"{path}: byte {reason.start} is not UTF-8", hint="save the file as UTF-8 (in Excel: CSV UTF-8)"
+            "F108",
+            f"{path}: byte {reason.start} is not UTF-8",
+            hint="save the file as UTF-8 (in Excel: CSV UTF-8)",
         ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as reason:
         raise FieldError("F108", f"{path}: {reason}") from None

@@ -37,9 +37,7 @@ def lower(node: tree.Node, known: dict[str, tree.Aggregate] | None = None) -> Lo
             case tree.Logic(_, operands):
                 return replace(part, operands=tuple(outer(operand) for operand in operands))
             case tree.Choice(condition, then, otherwise):
-                return replace(
-                    part, condition=outer(condition), then=outer(then), otherwise=outer(otherwise)
-                )
+                return replace(part, condition=outer(condition), then=outer(then), otherwise=outer(otherwise))
             case tree.Call(_, arguments):
                 return replace(part, arguments=tuple(outer(argument) for argument in arguments))
         return part

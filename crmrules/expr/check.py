@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import NoReturn, assert_never, final
 
 from crmrules import money
 from crmrules.errors import ExpressionError, closest, did_you_mean
 from crmrules.expr import tree
 from crmrules.expr.functions import AGGREGATES, FUNCTIONS, NUMERIC, ORDERED, Function
+from crmrules.expr.tree import Node
 from crmrules.types import BOOL, DATE, DATETIME, DURATION, NULL, NUMBER, TEXT, Kind, Type
 
 DEAREST = 2_000
@@ -27,10 +27,11 @@ class Checked:
     """A tree that fits the fields, with what is known of each node.
 
     types: by `id` of the node. operands: the type in which a comparison compares, by `id`.
-    fields: the names that are read, schema: their types. cost: the steps of a column run for each record, an upper bound.
+    fields: the names that are read; schema: their types. cost: the steps of a column run for each
+    record, an upper bound.
     """
 
-    tree: tree.Node
+    tree: Node
     text: str
     types: Mapping[int, Type]
     operands: Mapping[int, Type]
@@ -38,7 +39,7 @@ class Checked:
     schema: Schema
     cost: int
 
-    def type_of(self, node: tree.Node) -> Type:
+    def type_of(self, node: Node) -> Type:
         return self.types[id(node)]
 
     @property
@@ -97,7 +98,9 @@ class _Checker:
         self.operands: dict[int, Type] = {}
         self.read: dict[str, Type] = {}
 
-    def refuse(self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None) -> NoReturn:
+    def refuse(
+        self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None
+    ) -> NoReturn:
         raise ExpressionError(
             code, message, text=self.text, span=node.span, hint=hint, suggestions=names or ()
         )
@@ -197,7 +200,11 @@ class _Checker:
         if shared is None:
             hint = ""
             if {left.kind, right.kind} in ({"text", "date"}, {"text", "datetime"}):
-                other = "date('2026-01-31')" if "date" in (left.kind, right.kind) else "datetime('2026-01-31 18:00')"
+                other = (
+                    "date('2026-01-31')"
+                    if "date" in (left.kind, right.kind)
+                    else "datetime('2026-01-31 18:00')"
+                )
                 hint = f"write {other} for a date"
             elif {left.kind, right.kind} == {"text", "number"}:
                 hint = "declare the field with the type it has, or put the value in quotes"
@@ -217,7 +224,11 @@ class _Checker:
         value = constant.value
         if isinstance(value, str) and value not in enumerated.values:
             names = closest(value, enumerated.values)
-            hint = f"did you mean '{names[0]}'?" if names else f"it holds {', '.join(map(repr, enumerated.values[:12]))}"
+            hint = (
+                f"did you mean '{names[0]}'?"
+                if names
+                else f"it holds {', '.join(map(repr, enumerated.values[:12]))}"
+            )
             self.refuse("E108", f"the field never holds {value!r}", constant, hint, names)
 
     def membership(self, node: tree.Membership) -> Type:
@@ -238,7 +249,12 @@ class _Checker:
         row = FUNCTIONS[node.function]
         count = len(node.arguments)
         if count < row.required or (count > len(row.parameters) and not row.variadic):
-            self.refuse("E104", f"`{row.name}` takes {_how_many(row)}, not {count}", node, f"for example {row.example}")
+            self.refuse(
+                "E104",
+                f"`{row.name}` takes {_how_many(row)}, not {count}",
+                node,
+                f"for example {row.example}",
+            )
         for position, argument in enumerate(node.arguments):
             allowed = row.parameters[min(position, len(row.parameters) - 1)]
             found = self.visit(argument)
@@ -280,11 +296,9 @@ class _Checker:
         found = [self.types.get(id(node)) or self.visit(node) for node in nodes]
         nullable = any(each.nullable for each in found)
 
-        def merge(one: Type | None, other: Type | None) -> Type | None:
-            return one and other and _shared(one, other)
-
-        typed = [self.as_money(node, found) for node in nodes]
-        shared = reduce(merge, typed)
+        shared: Type | None = NULL
+        for node in nodes:
+            shared = _shared(shared, self.as_money(node, found)) if shared is not None else None
         if shared is None:
             kinds = " and ".join(dict.fromkeys(_a(each) for each in found))
             self.refuse("E102", f"{what} must be of one type, here are {kinds}", place)
@@ -298,7 +312,9 @@ class _Checker:
         """A plain number that is exact in the money it meets is money, so that exactness is not lost."""
         found = self.types[id(node)]
         digits = max((other.digits for other in beside if other.kind == "money"), default=None)
-        return Type("money", digits, nullable=False) if digits is not None and is_amount(node, digits) else found
+        return (
+            Type("money", digits, nullable=False) if digits is not None and is_amount(node, digits) else found
+        )
 
 
 def is_amount(node: tree.Node, digits: int) -> bool:
@@ -342,7 +358,7 @@ def magnitude(node: tree.Node, types: Mapping[int, Type]) -> float:
             return magnitude(left, types) + magnitude(right, types)
     found = types[id(node)]
     if found.kind == "money":
-        return 1024.0 * money.LARGEST / 10**found.digits
+        return 1024.0 * float(money.LARGEST) / float(10**found.digits)
     return _LONGEST_DURATION if found.kind == "duration" else _LARGEST_FLOAT
 
 

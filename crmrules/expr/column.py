@@ -8,7 +8,7 @@ which null counts as no, so that no engine has to hold a third value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never, final
+from typing import TYPE_CHECKING, Any, assert_never, final
 
 from crmrules import money
 from crmrules.expr import tree
@@ -19,6 +19,9 @@ from crmrules.types import NUMBER, Type
 
 if TYPE_CHECKING:
     import narwhals as nw
+
+    Operand = nw.Expr | float | str | None
+
 
 def value_column(checked: Checked, *, prefix: str = "") -> nw.Expr:
     """The expression's value, as a bound frame holds it; `prefix` stands before each column's name."""
@@ -41,13 +44,13 @@ class _Writer:
         self.checked = checked
         self.types = checked.types
 
-    def column(self, operand: nw.Expr | float | str | None, found: Type) -> nw.Expr:
+    def column(self, operand: Operand, found: Type) -> nw.Expr:
         if isinstance(operand, self.nw.Expr):
             return operand
         dtype = self.nw.String if found.kind == "text" else self.nw.Float64
         return self.nw.lit(operand, dtype)
 
-    def value(self, node: tree.Node, wanted: Type | None = None) -> nw.Expr | float | str | None:
+    def value(self, node: tree.Node, wanted: Type | None = None) -> Operand:
         """A column, or a plain value where the node is a constant."""
         found = self.types[id(node)]
         operand = self.plain_value(node)
@@ -62,7 +65,7 @@ class _Writer:
             return operand * float(10 ** (wanted.digits - found.digits))
         return operand
 
-    def plain_value(self, node: tree.Node) -> nw.Expr | float | str | None:
+    def plain_value(self, node: tree.Node) -> Operand:
         nw = self.nw
         found = self.types[id(node)]
         match node:
@@ -107,7 +110,7 @@ class _Writer:
             for side, kind in ((node.left, left), (node.right, right))
         ]
         if all(isinstance(side, float) for side in sides):
-            sides[0] = self.nw.lit(sides[0], self.nw.Float64)
+            sides[0] = self.column(sides[0], NUMBER)
         match node.operator:
             case "+":
                 return sides[0] + sides[1]
@@ -135,7 +138,7 @@ class _Writer:
     def call(self, node: tree.Call, found: Type) -> nw.Expr:
         row = FUNCTIONS[node.function]
         common = found if row.result == "common" else None
-        arguments: list[nw.Expr | float | str | None] = []
+        arguments: list[Operand] = []
         for position, argument in enumerate(node.arguments):
             kind = self.types[id(argument)]
             wanted = common or (NUMBER if kind.kind == "money" else None)
@@ -176,8 +179,8 @@ class _Writer:
     def compared(self, node: tree.Comparison, *, wanted: bool) -> nw.Expr:
         shared = self.checked.operands[id(node)]
         operator = node.operator if wanted else tree.INVERSE[node.operator]
-        left = self.value(node.left, shared)
-        right = self.value(node.right, shared)
+        left: Any = self.value(node.left, shared)
+        right: Any = self.value(node.right, shared)
         if not isinstance(left, self.nw.Expr) and not isinstance(right, self.nw.Expr):
             left = self.column(left, shared)
         match operator:

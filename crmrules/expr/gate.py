@@ -267,9 +267,7 @@ def _refuse_word(text: str, position: int) -> NoReturn:
             hint=f"close it with {ch}" + (r"; only \\, \' and \" may be written" if broken else ""),
         )
     if not ch.isprintable():
-        refuse(
-            "E002", f"the character U+{ord(ch):04X} is not allowed", text, Span(position, position + 1)
-        )
+        refuse("E002", f"the character U+{ord(ch):04X} is not allowed", text, Span(position, position + 1))
     refuse("E003", f"`{ch}` is not part of the language", text, Span(position, position + 1))
 
 

@@ -73,7 +73,9 @@ def _explain_syntax(gated: Gated, error: SyntaxError) -> NoReturn:
     offsets = _Offsets(f"({gated.python}\n)")
     line, column = error.lineno or 1, (error.offset or 1) - 1
     # SyntaxError counts characters where the nodes of a tree count bytes.
-    start = min(max(offsets.starts[min(line, len(offsets.starts)) - 1] + column - 1, 0), max(len(text) - 1, 0))
+    start = min(
+        max(offsets.starts[min(line, len(offsets.starts)) - 1] + column - 1, 0), max(len(text) - 1, 0)
+    )
     assignment = _lone_equals(text)
     if assignment is not None:
         refuse(
@@ -107,7 +109,8 @@ def _lone_equals(text: str) -> int | None:
         elif ch in "'\"`":
             inside = ch
         elif ch == "=" and text[at - 1 : at] not in ("=", "<", ">", "!") and text[at + 1 : at + 2] != "=":
-            if not text[:at].rstrip().endswith("where"):
+            names_an_argument = text[:at].rstrip().endswith("where")
+            if not names_an_argument:
                 return at
     return None
 
@@ -213,7 +216,9 @@ class _Reader:
             here = Span(start, self.span(comparator).end)
             if isinstance(operator, ast.In | ast.NotIn):
                 if len(node.ops) > 1:
-                    self.refuse("E005", "`in` cannot be part of a chain", node, "join two conditions with `and`")
+                    self.refuse(
+                        "E005", "`in` cannot be part of a chain", node, "join two conditions with `and`"
+                    )
                 member = tree.Membership(left, self.values(comparator), span)
                 return tree.Not(member, span) if isinstance(operator, ast.NotIn) else member
             right = self.read(comparator)
@@ -264,7 +269,9 @@ class _Reader:
             return self.literal_date(name, arguments, node, span)
         return tree.Call(name, arguments, span)
 
-    def literal_date(self, name: str, arguments: tuple[tree.Node, ...], node: ast.Call, span: Span) -> tree.Node:
+    def literal_date(
+        self, name: str, arguments: tuple[tree.Node, ...], node: ast.Call, span: Span
+    ) -> tree.Node:
         example = "date('2026-01-31')" if name == "date" else "datetime('2026-01-31 18:00')"
         match arguments:
             case (tree.Constant(str() as text),):
@@ -283,7 +290,9 @@ class _Reader:
         hint = _WORD_HINTS.get(name.lower(), "")
         suggestions = closest(name.lower(), known)
         if not hint:
-            hint = f"did you mean `{suggestions[0]}`?" if suggestions else f"there is {', '.join(sorted(known))}"
+            hint = (
+                f"did you mean `{suggestions[0]}`?" if suggestions else f"there is {', '.join(sorted(known))}"
+            )
         from crmrules.errors import ExpressionError
 
         raise ExpressionError(

@@ -47,7 +47,9 @@ def compile_record(checked: Checked, *, bound: bool = False) -> Evaluate:
     return writer.compiled(lines, "evaluate")  # type: ignore[return-value]
 
 
-def compile_first(conditions: Sequence[Checked], *, bound: bool = True) -> Callable[[Mapping[str, object]], int]:
+def compile_first(
+    conditions: Sequence[Checked], *, bound: bool = True
+) -> Callable[[Mapping[str, object]], int]:
     """A function from a record to the position of the first condition that is true, or how many there are."""
     schema = {name: each.schema[name] for each in conditions for name in each.fields}
     together = Checked(
@@ -112,7 +114,7 @@ class _Writer:
             "inf": math.inf,
             **self.constants,
         }
-        exec(compile("\n".join(lines), "<crmrules expression>", "exec"), space)  # noqa: S102
+        exec(compile("\n".join(lines), "<crmrules expression>", "exec"), space)
         return space[name]
 
     def local(self, name: str) -> str:
@@ -150,7 +152,9 @@ class _Writer:
             return []
         lines = ["    try:", *(f"        {self.local(name)} = record[{name!r}]" for name in fields)]
         lines += ["    except KeyError:", "        missing(record)"]
-        return lines if bound else [*lines, *(f"    {line}" for name in fields for line in self.loading(name))]
+        return (
+            lines if bound else [*lines, *(f"    {line}" for name in fields for line in self.loading(name))]
+        )
 
     def loading(self, name: str) -> list[str]:
         """The lines that check one value; the common case costs one comparison of types."""
@@ -203,7 +207,8 @@ class _Writer:
         if wanted.kind == "number" and found.kind == "money":
             return self.guarded([code], lambda x: f"{x} / {10**found.digits}.0")
         if wanted.kind == "money" and found.kind == "number":
-            assert isinstance(node, tree.Constant) and isinstance(node.value, float)
+            assert isinstance(node, tree.Constant)
+            assert isinstance(node.value, float)
             return _Code(repr(money.scaled(node.value, wanted.digits)), nullable=False, atomic=True)
         if wanted.kind == "money" and wanted.digits > found.digits:
             return self.guarded([code], lambda x: f"{x} * {10 ** (wanted.digits - found.digits)}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import final
 
-from simpleeval import SimpleEval  # type: ignore[import-untyped]
+from simpleeval import SimpleEval
 
 from crmrules import money
 from crmrules.expr import tree
@@ -73,7 +73,7 @@ def shown_value(value: Scalar, of: Type) -> float | str | bool | Decimal | dt.da
 
 
 def _is_constant(step: Step) -> bool:
-    return step.text == tree.constant(step.value) if not isinstance(step.value, Decimal) else False  # type: ignore[arg-type]
+    return step.text == tree.constant(step.value) if not isinstance(step.value, Decimal) else False
 
 
 def trace(checked: Checked, values: Mapping[str, Scalar]) -> tuple[Scalar, Step]:
@@ -225,8 +225,7 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
         found = types[id(node)]
         if isinstance(node, tree.Negative):
             return ast.UnaryOp(ast.USub(), self.write(node.operand))
-        left, right = types[id(node.left)], types[id(node.right)]
-        if found.kind == "duration" and left.kind != "duration":
+        if found.kind == "duration" and types[id(node.left)].kind != "duration":
             return _call("days apart", self.write(node.left), self.write(node.right))
         wanted = found if found.kind in ("money", "duration") else NUMBER
         operator = _PYTHON_OPERATORS[node.operator]

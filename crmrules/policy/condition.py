@@ -99,7 +99,7 @@ class Condition:
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
         return {
-            "description": "A condition: a text such as `amount > 100`, or field: value, all of which must hold.",
+            "description": "A text such as `amount > 100`, or field: value, all of which must hold.",
             "anyOf": [{"type": "string"}, {"type": "object"}],
         }
 
@@ -138,7 +138,9 @@ class FieldReference:
     def isin(self, *values: Value) -> Condition:
         """Whether the field holds one of the values."""
         if not values:
-            raise CrmRulesError("C102", "isin needs at least one value", hint="name the values: isin('a', 'b')")
+            raise CrmRulesError(
+                "C102", "isin needs at least one value", hint="name the values: isin('a', 'b')"
+            )
         return Condition(tree.Membership(self._node, tuple(map(_listed, values))))
 
     def between(self, low: Value, high: Value) -> Condition:
@@ -174,7 +176,9 @@ def _constant(value: object) -> tree.Node:
         return tree.Constant(float(value))  # type: ignore[arg-type]
     if type(value) in (str, bool, dt.date, dt.datetime):
         return tree.Constant(value)  # type: ignore[arg-type]
-    raise CrmRulesError("C102", f"{shown(value)} cannot be compared with a field", hint="use text, numbers or dates")
+    raise CrmRulesError(
+        "C102", f"{shown(value)} cannot be compared with a field", hint="use text, numbers or dates"
+    )
 
 
 def _listed(value: object) -> tree.Constant:
@@ -199,7 +203,9 @@ def _of_data(data: object) -> tree.Node:
         return tree.Constant(data)
     if not isinstance(data, Mapping) or not data:
         raise CrmRulesError(
-            "C101", f"{shown(data)} is no condition", hint="write a text such as amount > 100, or field: value"
+            "C101",
+            f"{shown(data)} is no condition",
+            hint="write a text such as amount > 100, or field: value",
         )
     return tree.joined("and", [_of_entry(str(key), value) for key, value in data.items()])
 

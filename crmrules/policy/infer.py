@@ -19,7 +19,7 @@ def infer(records: object, needed: Iterable[str]) -> Source:
     """
     needed = [*needed]
     if binding.is_records(records):
-        listed: list[Mapping[str, object]] = [*records]  # type: ignore[call-overload]
+        listed: list[Mapping[str, object]] = binding.records_of(records)
         kinds = {name: _kind_of_values(row.get(name) for row in listed) for name in needed}
         present = [key for row in listed[:1] for key in row]
     else:
@@ -67,11 +67,12 @@ def _kinds_of_frame(records: object, needed: list[str]) -> tuple[dict[str, str],
         elif dtype == nw.Date:
             kinds[name] = "date"
         elif dtype == nw.Datetime:
-            midnight = frame.select(nw.when(frames.has_time_of_day(nw.col(name))).then(1).otherwise(0).max().alias("x"))
+            midnight = frame.select(
+                nw.when(frames.has_time_of_day(nw.col(name))).then(1).otherwise(0).max().alias("x")
+            )
             kinds[name] = "datetime" if frames.rows_of(midnight)[0]["x"] else "date"
         elif dtype.is_decimal():
             kinds[name] = f"money({min(6, getattr(dtype, 'scale', 2))})"
         else:
             kinds[name] = "number" if dtype.is_numeric() else "text"
     return kinds, schema.names()
-

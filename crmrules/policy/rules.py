@@ -121,7 +121,9 @@ class Policy(BaseModel):
             raise error
         return Crediting(self, source)
 
-    def problems(self, source: Source) -> Iterator[tuple[tuple[str | int, ...], ExpressionError | FieldError]]:
+    def problems(
+        self, source: Source
+    ) -> Iterator[tuple[tuple[str | int, ...], ExpressionError | FieldError]]:
         """Everything that does not fit the source, with the way to it."""
         schema = source.schema
         for name, sequence in self.sequences.items():
@@ -228,7 +230,9 @@ class Crediting:
 
     def bound(self, record: Mapping[str, object]) -> dict[str, Scalar]:
         """A host's record as conditions read it; a sequence's number is taken from the record itself."""
-        row = record.get(self.source.column(self.source.role("id") or ""), "?") if self.source.role("id") else 0
+        row = (
+            record.get(self.source.column(self.source.role("id") or ""), "?") if self.source.role("id") else 0
+        )
         bound = bind_record(self.source, record, row, self.fields)
         for name in self.policy.sequences:
             number = record.get(name)
@@ -285,7 +289,7 @@ class Crediting:
         """Each record with `credit`, `rule` and `because`; see `Policy.credit`."""
         verdicts = [self.verdict(position) for position in range(len(self.conditions) + 1)]
         if binding.is_records(records):
-            listed: list[Mapping[str, object]] = [*records]  # type: ignore[call-overload]
+            listed: list[Mapping[str, object]] = binding.records_of(records)
             bound = binding.bind_records(self.source, listed, self.fields)
             self.derive_records(bound.rows)
             said = [verdicts[self.decide(row)] for row in bound.rows]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence as Listed
-from typing import TYPE_CHECKING, Annotated, NoReturn, final
+from collections.abc import Mapping
+from collections.abc import Sequence as Listed
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, final
 
 from pydantic import BaseModel, BeforeValidator
 
@@ -72,14 +74,14 @@ def number_frame(frame: frames.Frame, name: str, sequence: Sequence, source: Sou
         frames.ROW, (nw.col("@position").cast(nw.Float64) - nw.col("@first") + 1.0).alias(name)
     )
     joined = numbered.lazy() if frames.is_lazy(whole) else numbered
-    return whole.join(joined, on=frames.ROW, how="left")  # type: ignore[arg-type, return-value]
+    return whole.join(joined, on=frames.ROW, how="left")  # type: ignore[arg-type]
 
 
-def _refuse_ties(ordered: nw.DataFrame[object], keys: Listed[str], name: str) -> None:
+def _refuse_ties(ordered: nw.DataFrame[Any], keys: Listed[str], name: str) -> None:
     if len(ordered.unique(subset=[*keys])) == len(ordered):
         return
     rows = frames.rows_of(ordered.select(*keys))
-    tied = next(row for row, following in zip(rows, rows[1:], strict=False) if row == following)
+    tied = next(row for row, following in pairwise(rows) if row == following)
     _refuse_tie(name, tied)
 
 
@@ -104,7 +106,7 @@ def number_records(rows: list[dict[str, Scalar]], name: str, sequence: Sequence,
         row[name] = None
         if counted(row) == 0 and all(row[key] is not None for key in keys):
             chosen.append(row)
-    chosen.sort(key=lambda row: tuple(row[key] for key in keys))  # type: ignore[arg-type, return-value]
+    chosen.sort(key=lambda row: tuple(row[key] for key in keys))
     previous: tuple[Scalar, ...] | None = None
     number = 0.0
     last: tuple[Scalar, ...] | None = None

@@ -45,12 +45,14 @@ TEMPLATES: Mapping[str, Mapping[str, str]] = {
     "reached": {
         "en": "{subject} has reached {share} of the target for {indicator} in {period}: "
         "{value} of {target} ({attainment}).",
-        "zh": "{subject} {period} 的 {indicator} 已达到目标的 {share}：{value}，目标 {target}（完成率 {attainment}）。",
+        "zh": "{subject} {period} 的 {indicator} 已达到目标的 {share}："
+        "{value}，目标 {target}（完成率 {attainment}）。",
     },
     "behind": {
         "en": "{subject} is below {share} of the target for {indicator} in {period}: {value} of {target} "
         "({attainment}), expected {bound} by {due}.",
-        "zh": "{subject} {period} 的 {indicator} 未达到目标的 {share}：{value}，目标 {target}（完成率 {attainment}），"
+        "zh": "{subject} {period} 的 {indicator} 未达到目标的 {share}："
+        "{value}，目标 {target}（完成率 {attainment}），"
         "{due} 前应达到 {bound}。",
     },
 }
@@ -117,7 +119,7 @@ def written(value: Value, style: str, locale: str) -> str:
         return f"{rounded:,f}".removesuffix(".0") + "%"
     if style == "money":
         return f"{value:,}" if isinstance(value, Decimal) else f"{value:,.2f}"
-    if isinstance(value, Decimal) or isinstance(value, int):
+    if isinstance(value, Decimal | int):
         return f"{value:,}"
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 

@@ -122,7 +122,8 @@ def figures(result: Result, share: float) -> str:
     """The same in words."""
     value = message.written(_value(result.actual), "number", "en")
     target = message.written(result.target, "number", "en")
-    return f"{result.name} is {value}, {message.written(share, 'percent', 'en')} of the target {target} is {bound(result, share):,f}"
+    percent = message.written(share, "percent", "en")
+    return f"{result.name} is {value}, {percent} of the target {target} is {bound(result, share):,f}"
 
 
 def _value(actual: Figure | None) -> message.Value:
