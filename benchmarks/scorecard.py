@@ -135,6 +135,8 @@ def refuse_differences(results: dict[str, Any]) -> None:
 def normal(result: Any) -> pd.DataFrame:
     frame = result.to_pandas() if isinstance(result, pl.DataFrame) else result
     frame = frame[["subject", "period", *INDICATORS, "score", "grade", "rank"]]
+    # crmrules has a row for everybody in every month, by hand there is none without an order.
+    frame = frame[frame["customers"] > 0]
     return frame.sort_values(["period", "subject"], ignore_index=True).astype({"rank": "int64"})
 
 

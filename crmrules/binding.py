@@ -137,7 +137,8 @@ class _Binder:
             if dtype == nw.Datetime:
                 self.refuse(name, frames.has_time_of_day(column))
         elif kind == "datetime" and dtype == nw.Datetime and dtype.time_zone is None:
-            value = column.dt.timestamp("us").cast(nw.Float64)
+            value = frames.microseconds(column)
+            self.refuse(name, frames.milliseconds(column).abs() > LARGEST_INTEGER / 1000.0)
         elif kind == "bool" and dtype == nw.Boolean:
             value = column.cast(nw.Float64)
         else:
@@ -226,7 +227,7 @@ class _Binder:
             return frames.months(self.nw.col(host))
         value = self.column(name)
         if self.source.fields[name].declared.kind == "datetime":
-            value = (value / float(frames.MICROSECONDS_A_DAY)).floor()
+            value = frames.days_of_microseconds(value)
         return frames.months_of_days(value)
 
     def checked(self) -> tuple[frames.Frame, tuple[BadRow, ...]]:

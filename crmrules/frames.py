@@ -177,20 +177,48 @@ def numbers(column: nw.Expr) -> nw.Expr:
     return column.cast(nw.Float64).fill_nan(None)
 
 
+def over(column: nw.Expr, constant: float) -> nw.Expr:
+    """The column divided by a constant, correctly rounded.
+
+    Polars divides by a constant as it multiplies by the reciprocal, and 35 / 100 is then not 0.35.
+    """
+    return column / (column * 0.0 + constant)
+
+
+def floored(column: nw.Expr, constant: float) -> nw.Expr:
+    """How often a constant goes into a column of whole numbers; half a unit keeps clear of the edges."""
+    return ((column + 0.5) / constant).floor()
+
+
 def days(column: nw.Expr) -> nw.Expr:
     """Days since 1970 of a column of dates or timestamps, rounded down."""
-    import narwhals as nw
+    return floored(milliseconds(column), MILLISECONDS_A_DAY)
 
-    return (column.dt.timestamp("ms").cast(nw.Float64) / MILLISECONDS_A_DAY).floor()
+
+def days_of_microseconds(column: nw.Expr) -> nw.Expr:
+    """Days since 1970 of microseconds since 1970, rounded down."""
+    return over(column, float(MICROSECONDS_A_DAY)).floor()
 
 
 def has_time_of_day(column: nw.Expr) -> nw.Expr:
     """Whether a timestamp is not at midnight."""
+    # Not `!=`: where a missing value is NaN, it differs from everything.
+    return milliseconds(column) > days(column) * MILLISECONDS_A_DAY
+
+
+def milliseconds(column: nw.Expr) -> nw.Expr:
+    """Whole milliseconds since 1970 of a column of dates or timestamps."""
     import narwhals as nw
 
-    stamp = column.dt.timestamp("us").cast(nw.Float64)
-    # Not `!=`: where a missing value is NaN, it differs from everything.
-    return stamp > (stamp / (MILLISECONDS_A_DAY * 1000)).floor() * (MILLISECONDS_A_DAY * 1000)
+    return column.dt.timestamp("ms").cast(nw.Float64)
+
+
+def microseconds(column: nw.Expr) -> nw.Expr:
+    """Microseconds since 1970; exact up to 2^53, beyond which PyArrow would refuse to cast them."""
+    import narwhals as nw
+
+    within = column.dt.microsecond().cast(nw.Float64)
+    return milliseconds(column) * 1000.0 + (within - floored(within, 1000.0) * 1000.0)
 
 
 def months(column: nw.Expr) -> nw.Expr:
@@ -206,13 +234,12 @@ def months_of_days(column: nw.Expr) -> nw.Expr:
     Source of the formula: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
     """
     since = column + 719_468.0
-    era = (since / 146_097.0).floor()
+    era = floored(since, 146_097.0)
     day = since - era * 146_097.0
-    year = (
-        (day - (day / 1460.0).floor() + (day / 36_524.0).floor() - (day / 146_096.0).floor()) / 365.0
-    ).floor()
-    of_year = day - (year * 365.0 + (year / 4.0).floor() - (year / 100.0).floor())
-    month = ((of_year * 5.0 + 2.0) / 153.0).floor()
+    leaps = floored(day, 1460.0) - floored(day, 36_524.0) + floored(day, 146_096.0)
+    year = floored(day - leaps, 365.0)
+    of_year = day - (year * 365.0 + floored(year, 4.0) - floored(year, 100.0))
+    month = floored(of_year * 5.0 + 2.0, 153.0)
     return (year + era * 400.0) * 12.0 + month + 2.0
 
 

@@ -18,6 +18,8 @@ Scalar = str | float | int | bool | dt.date | dt.datetime | None
 
 DECLARABLE = ("text", "number", "money(2)", "date", "datetime", "bool")
 LARGEST_INTEGER = 2**53
+LAST_MOMENT = dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=LARGEST_INTEGER // 1000)
+FIRST_MOMENT = dt.datetime(1970, 1, 1) - dt.timedelta(milliseconds=LARGEST_INTEGER // 1000)
 
 _TYPE = re.compile(r"(?P<kind>[a-z]+)(?:\((?P<digits>[0-9]{1,2})\))?(?P<required>\s+not\s+null)?\Z")
 
@@ -106,6 +108,8 @@ def fit(value: object, kind: Kind, digits: int = 0, *, rounding: money.Rounding 
         case "datetime" if exact is dt.datetime:
             if value.tzinfo is not None:  # type: ignore[attr-defined]
                 raise Unfit("it carries a time zone; pass the local clock time without one")
+            if not FIRST_MOMENT <= value <= LAST_MOMENT:  # type: ignore[operator]
+                raise Unfit("times are carried in microseconds, which reach from 1684 to 2255")
             return value  # type: ignore[return-value]
         case _:
             raise Unfit(f"expected {EXPECTED[kind]}")

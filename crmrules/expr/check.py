@@ -69,7 +69,7 @@ def _cost(node: tree.Node, types: Mapping[int, Type]) -> int:
     below = [_cost(child, types) for child in tree.children(node)]
     match node:
         case tree.Arithmetic("/"):
-            return 3 + below[0] + 2 * below[1]
+            return 3 + 2 * sum(below)
         case tree.Arithmetic() if types[id(node)].kind == "number" and may_overflow(node, types):
             return 2 + 2 * sum(below)
         case tree.Comparison(operator, left) if operator == "!=" or types[id(left)].kind == "bool":

@@ -14,7 +14,8 @@ from crmrules import money
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, may_overflow
 from crmrules.expr.functions import FUNCTIONS
-from crmrules.frames import MICROSECONDS_A_DAY, carried
+from crmrules.expr.scalar import compile_record
+from crmrules.frames import MICROSECONDS_A_DAY, carried, days_of_microseconds, over
 from crmrules.types import NUMBER, Type
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ class _Writer:
         if wanted is None or operand is None or isinstance(operand, str):
             return operand
         if wanted.kind == "number" and found.kind == "money":
-            return operand / float(10**found.digits)
+            return (
+                operand / 10.0**found.digits
+                if isinstance(operand, float)
+                else over(operand, 10.0**found.digits)
+            )
         if wanted.kind == "money" and found.kind == "number":
             assert isinstance(operand, float)
             return float(money.scaled(operand, wanted.digits))
@@ -118,10 +123,21 @@ class _Writer:
                 return sides[0] - sides[1]
             case "*":
                 return sides[0] * sides[1]
-        if isinstance(node.right, tree.Constant) and node.right.value:
-            return sides[0] / sides[1]
+        if not tree.names(node.right):
+            return self.over_constant(node, sides[0])
         divisor = self.column(self.number(node.right, NUMBER), NUMBER)
         return sides[0] / self.nw.when(divisor != 0.0).then(divisor)
+
+    def over_constant(self, node: tree.Arithmetic, left: nw.Expr | float) -> nw.Expr | float:
+        """Divided by what is the same for every record, computed here: see `frames.over`."""
+        checked = self.checked
+        divisor = Checked(node.right, checked.text, checked.types, checked.operands, (), {}, 0)
+        value = compile_record(divisor)({})
+        found = self.types[id(node.right)]
+        if not isinstance(value, float | int) or not value:
+            return self.nw.lit(None, self.nw.Float64)
+        constant = value / 10**found.digits if found.kind == "money" else float(value)
+        return left / constant if isinstance(left, float) else over(left, constant)
 
     def number(self, node: tree.Node, wanted: Type) -> nw.Expr | float:
         operand = self.value(node, wanted)
@@ -133,7 +149,7 @@ class _Writer:
             return moment
         if isinstance(moment, float):
             return moment // MICROSECONDS_A_DAY
-        return (moment / float(MICROSECONDS_A_DAY)).floor()
+        return days_of_microseconds(moment)
 
     def call(self, node: tree.Call, found: Type) -> nw.Expr:
         row = FUNCTIONS[node.function]

@@ -59,9 +59,11 @@ def round_half_away(number: float, digits: float = 0.0) -> float:
 def _round_column(number: nw.Expr, digits: float = 0.0) -> nw.Expr:
     import narwhals as nw
 
+    from crmrules.frames import over
+
     factor = 10.0 ** int(digits)
     scaled = number.abs() * factor
-    rounded = (scaled + 0.5).floor() / factor
+    rounded = over((scaled + 0.5).floor(), factor)
     signed = nw.when(number < 0).then(-rounded).otherwise(rounded)
     return nw.when(scaled >= 2.0**52).then(number).otherwise(signed)
 

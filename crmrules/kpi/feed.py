@@ -191,7 +191,7 @@ class _Frames:
                 frame = frame.filter((nw.col(date) < limit) | nw.col(date).is_null())
         period = nw.col(binding.MONTH)
         if MONTHS[cut.unit] > 1:
-            period = (period / float(MONTHS[cut.unit])).floor()
+            period = frames.floored(period, float(MONTHS[cut.unit]))
         if not frame.implementation.is_pandas_like():
             # Whole numbers group faster; numpy has none that can be missing.
             period = period.cast(nw.Int32)
