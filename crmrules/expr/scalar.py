@@ -288,7 +288,8 @@ class _Writer:
         function = self.named(row.scalar)
         common = found if row.result == "common" else None
         if row.name == "is_null":
-            return _Code(f"({self.value(node.arguments[0]).text} is None)", nullable=False)
+            code = self.value(node.arguments[0])
+            return _Code(f"({code.text} is None)" if code.nullable else "False", nullable=False)
         codes = []
         for argument in node.arguments:
             kind = self.types[id(argument)].kind
@@ -307,7 +308,9 @@ class _Writer:
             code = self.value(operand)
             name = code.text if code.atomic else self.temporary()
             first = name if code.atomic else f"({name} := {code.text})"
-            decided.append(f"{first} is {decisive}")
+            # Python warns of a comparison by `is` with a literal, which a constant may be.
+            plain = first if node.operator == "or" else f"not {first}"
+            decided.append(f"{first} is {decisive}" if code.nullable else plain)
             if code.nullable:
                 unknown.append(f"{name} is None")
         text = f"({decisive} if {' or '.join(decided)} else None if {' or '.join(unknown)} else {otherwise})"
