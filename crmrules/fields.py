@@ -223,7 +223,9 @@ class Source(BaseModel):
             source=self.name,
             field=missing[0],
             column=column,
-            hint=f"{did_you_mean(column, columns)} Otherwise write `column:` at field `{missing[0]}`".strip(),
+            hint=f"{did_you_mean(column, columns)}; or write `column:` at field `{missing[0]}`".removeprefix(
+                "; "
+            ),
         )
 
 

@@ -274,7 +274,8 @@ class _Frames:
             unknown = _array(groups[f"{name} known"]) < _array(groups["@len"])
             return _array(groups[name]) - unknown
         values = groups[name]
-        return values.to_numpy().astype("int64") if values.dtype.is_integer() else _array(values)
+        whole = values.dtype.is_integer() and slot.operation != "count"
+        return values.to_numpy().astype("int64") if whole else _array(values)
 
     def refuse_undated(self, data: object) -> NoReturn:
         nw, feed, cut = self.nw, self.feed, self.cut

@@ -113,6 +113,8 @@ class Plan:
         card = self.finished(self.measured(totals, grid), grid, roster or Roster())
         quarantined = tuple(row for each in totals for row in each.quarantined)
         notes = [f"{len(quarantined)} rows were set aside: see `card.quarantined`"] if quarantined else []
+        if not any(each.keys for each in totals):
+            notes.append(f"no record counts{f' in {period}' if period else ''}")
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
         return replace(
             card,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 from zoneinfo import ZoneInfo
@@ -171,7 +172,12 @@ class Rulebook(BaseModel):
                 )
         wanted = Period.parse(period) if isinstance(period, str) else period
         until = self.local(now).date() if now is not None else None
-        return self.plan(model).score(data, self._roster(data), period=wanted, until=until)
+        roster = self._roster(data)
+        card = self.plan(model).score(data, roster, period=wanted, until=until)
+        if self.roster is None or roster is not None:
+            return card
+        note = f"without `{self.roster}`, nobody who has no record is on the card, and managers are not known"
+        return replace(card, notes=(*card.notes, note))
 
     def _roster(self, data: Mapping[str, object]) -> Roster | None:
         if self.roster is None or self.roster not in data:
