@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -70,8 +70,7 @@ def score(
     if writer is None:
         output.print(card.table(), *card.notes)
         return
-    columns, _ = card.columns()
-    writer(columns)
+    writer(*card.columns())
     output.print(f"{len(card)} rows written to {out}", highlight=False)
     for note in card.notes:
         output.print(note, highlight=False)
@@ -171,7 +170,11 @@ def _read(sources: list[str]) -> dict[str, object]:
     return data
 
 
-def _writer(out: Path) -> Callable[[dict[str, list[Any]]], None]:
+Columns = dict[str, Any]
+Kinds = dict[str, str]
+
+
+def _writer(out: Path) -> Callable[[Columns, Kinds], None]:
     """How to write a table to a file, by its ending; known before any work is done."""
     writers = {".csv": _write_csv, ".parquet": _write_parquet, ".json": _write_json}
     if out.suffix.lower() not in writers:
@@ -179,27 +182,34 @@ def _writer(out: Path) -> Callable[[dict[str, list[Any]]], None]:
     if not out.parent.is_dir():
         raise typer.BadParameter(f"{out.parent} is no folder", param_hint="--out")
     write = writers[out.suffix.lower()]
-    return lambda columns: write(out, columns)
+    return lambda columns, kinds: write(out, columns, kinds)
 
 
-def _write_csv(out: Path, columns: dict[str, list[Any]]) -> None:
+def _listed(columns: Columns) -> Iterator[list[object]]:
+    """The rows; what is missing is None, which both CSV and JSON can say, where NaN is no JSON."""
+    lists = [values if isinstance(values, list) else values.tolist() for values in columns.values()]
+    for row in zip(*lists, strict=True):
+        yield [frames.plain(value) for value in row]
+
+
+def _write_csv(out: Path, columns: Columns, kinds: Kinds) -> None:
     import csv
 
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
+        writer.writerows(_listed(columns))
 
 
-def _write_json(out: Path, columns: dict[str, list[Any]]) -> None:
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+def _write_json(out: Path, columns: Columns, kinds: Kinds) -> None:
+    rows = [dict(zip(columns, row, strict=True)) for row in _listed(columns)]
     out.write_text(json.dumps(rows, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
 
 
-def _write_parquet(out: Path, columns: dict[str, list[Any]]) -> None:
+def _write_parquet(out: Path, columns: Columns, kinds: Kinds) -> None:
     try:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError:
         raise MissingExtraError("pyarrow", "parquet", "a Parquet file") from None
-    parquet.write_table(pyarrow.table(columns), out)
+    parquet.write_table(frames.like(pyarrow.table({}), columns, kinds), out)

@@ -137,7 +137,7 @@ class Source(BaseModel):
     model_config = Frozen
 
     name: str = "records"
-    fields: dict[str, Annotated[Field, BeforeValidator(_field)]]
+    fields: dict[str, Annotated[Field, BeforeValidator(_field, json_schema_input_type=str | Field)]]
     on_bad_row: OnBadRow = "error"
 
     @pydantic.model_validator(mode="after")

@@ -100,7 +100,7 @@ class Condition:
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
         return {
             "description": "A text such as `amount > 100`, or field: value, all of which must hold.",
-            "anyOf": [{"type": "string"}, {"type": "object"}],
+            "anyOf": [{"type": "string"}, {"type": "object"}, {"type": "boolean"}],
         }
 
 

@@ -105,7 +105,7 @@ class Policy(BaseModel):
     model_config = Frozen
 
     rules: tuple[Rule, ...] = ()
-    default: Annotated[Default, BeforeValidator(_default)]
+    default: Annotated[Default, BeforeValidator(_default, json_schema_input_type=Share | Default)]
     source: str | None = None
     sequences: dict[str, Sequence] = {}
 

@@ -26,6 +26,9 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])]
+
+
 @final
 class Sequence(BaseModel):
     """Numbers the records of each key from 1: `per` customer, `by` date.
@@ -37,8 +40,8 @@ class Sequence(BaseModel):
 
     model_config = Frozen
 
-    per: Annotated[tuple[str, ...], BeforeValidator(_listed)]
-    by: Annotated[tuple[str, ...], BeforeValidator(_listed)]
+    per: Names
+    by: Names
     where: Condition | None = None
 
     def order(self, source: Source) -> tuple[str, ...]:

@@ -71,7 +71,9 @@ class Rulebook(BaseModel):
     sources: Annotated[dict[str, Source], BeforeValidator(_named), Field(min_length=1)]
     roster: str | None = None
     policies: dict[str, Policy] = {}
-    measures: dict[str, Annotated[Measure, BeforeValidator(_measure)]] = {}
+    measures: dict[
+        str, Annotated[Measure, BeforeValidator(_measure, json_schema_input_type=str | Measure)]
+    ] = {}
     models: Annotated[dict[str, Model], Field(min_length=1)]
     triggers: dict[str, Trigger] = {}
 
@@ -234,7 +236,7 @@ def _checked(found: document.Document) -> Rulebook:
 def schema() -> dict[str, Any]:
     """The JSON Schema of rulebooks, for editors."""
     found = Rulebook.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "crmrules rulebook", **found}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "crmrules rulebook"}
 
 
 __all__ = ["Moment", "Rulebook", "schema"]

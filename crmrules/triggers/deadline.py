@@ -39,7 +39,7 @@ class Due(BaseModel):
 
     day: int
     month: Annotated[int, Field(ge=1, le=12)] | None = None
-    time: Annotated[dt.time, BeforeValidator(_time)] = dt.time()
+    time: Annotated[dt.time, BeforeValidator(_time, json_schema_input_type=str)] = dt.time()
 
     @pydantic.field_validator("day")
     @classmethod

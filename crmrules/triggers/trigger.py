@@ -32,7 +32,10 @@ def _share(value: object) -> object:
     return float(Decimal(found[1]) / 100) if found else value
 
 
-Share = Annotated[float, BeforeValidator(_share), Field(gt=0, allow_inf_nan=False)]
+_Written = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$")]
+Share = Annotated[
+    float, BeforeValidator(_share, json_schema_input_type=_Written), Field(gt=0, allow_inf_nan=False)
+]
 """A share of the target: 0.5, or "50%"."""
 
 
