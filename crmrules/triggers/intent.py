@@ -150,5 +150,10 @@ def intent_id(key: str, role: str) -> str:
 
 
 def _digest(parts: Mapping[str, str | int]) -> str:
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()
+    # Before JSON: after it, a mark that follows an escape such as \n would merge with the escape's letter.
+    spelled = {
+        name: unicodedata.normalize("NFC", part) if isinstance(part, str) else part
+        for name, part in parts.items()
+    }
+    text = json.dumps(spelled, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
