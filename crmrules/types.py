@@ -18,6 +18,7 @@ Scalar = str | float | int | bool | dt.date | dt.datetime | None
 
 DECLARABLE = ("text", "number", "money(2)", "date", "datetime", "bool")
 LARGEST_INTEGER = 2**53
+SHORTEST_TIME = dt.time(microsecond=1000)
 LAST_MOMENT = dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=LARGEST_INTEGER // 1000)
 FIRST_MOMENT = dt.datetime(1970, 1, 1) - dt.timedelta(milliseconds=LARGEST_INTEGER // 1000)
 
@@ -102,7 +103,7 @@ def fit(value: object, kind: Kind, digits: int = 0, *, rounding: money.Rounding 
         case "date" if exact is dt.date:
             return value  # type: ignore[return-value]
         case "date" if exact is dt.datetime:
-            if value.time() != dt.time():  # type: ignore[attr-defined]
+            if value.time() >= SHORTEST_TIME:  # type: ignore[attr-defined]
                 raise Unfit("it has a time of day; declare the field as datetime")
             return value.date()  # type: ignore[attr-defined, no-any-return]
         case "datetime" if exact is dt.datetime:

@@ -252,6 +252,8 @@ class _Frames:
             if whole:
                 half = (value.abs() + 0.5).floor()
                 value = nw.when(value < 0.0).then(-half).otherwise(half)
+        if slot.operation == "distinct" and found is not None and found.kind != "text":
+            value = value + 0.0  # PyArrow tells -0.0 from 0.0
         if not whole:
             return value if mask is None else nw.when(mask).then(value)
         return (value if mask is None else nw.when(mask).then(value).otherwise(0)).cast(nw.Int64)

@@ -41,7 +41,7 @@ class Indicator(BaseModel):
             raise ValueError("an indicator with a weight needs a target")
         if self.target is not None and self.direction == "lower" and self.curve.cap is None:
             raise ValueError(
-                "with `direction: lower` a value of 0 is beyond every score: give the curve a cap"
+                "where lower is better, a value of 0 is beyond every score: give the curve a cap"
             )
         return self
 
@@ -59,4 +59,6 @@ class Indicator(BaseModel):
         if self.direction == "higher":
             return values / self.target
         positive = np.where(values > 0, values, 1.0)
-        return np.where(values <= 0, np.inf, np.where(np.isnan(values), np.nan, self.target / positive))
+        with np.errstate(over="ignore"):  # a value close to 0 is as good as 0
+            shares = self.target / positive
+        return np.where(values <= 0, np.inf, np.where(np.isnan(values), np.nan, shares))

@@ -150,6 +150,7 @@ class Scorecard:
             figures.weight,
             _known(figures.share, row) or 0.0,
             _known(figures.contribution, row),
+            self.model.indicators[name].direction,
         )
 
     def explain(self, subject: str, period: str | Period) -> Statement:

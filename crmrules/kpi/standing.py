@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import final
 
+from crmrules.kpi.indicator import Direction
 from crmrules.kpi.period import Period
 
 Figure = float | int | Decimal | dt.date | dt.datetime | str | bool
@@ -19,7 +20,8 @@ class Result:
     """What one indicator came to, step by step.
 
     actual: the indicator's value; a Decimal where the fields are money, None where nothing is known.
-    target: in the same unit as actual, None for an indicator that is only shown.
+    target: in the same unit as actual, None for an indicator that is only shown. direction: `lower` where
+    less is better.
     attainment: actual / target as a share (1.0 is the target), inverted where lower is better.
     score: what the curve made of the attainment, in points (100 is the target).
     weight: as declared; share: the part of the weights that applied, 0 to 1.
@@ -34,6 +36,7 @@ class Result:
     weight: float = 0.0
     share: float = 0.0
     contribution: float | None = None
+    direction: Direction = "higher"
 
 
 @final

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from crmrules.fields import Frozen
 from crmrules.kpi.period import MONTHS, Period
 from crmrules.kpi.standing import Standing
-from crmrules.triggers.decision import Decision
+from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.trigger import Rule, Severity, Share, basis, figures, kind, period_state, reached
 
 
@@ -98,9 +98,9 @@ class Behind(Rule):
         result = self.result(standing)
         due = self.by.instant(standing.period, zone)
 
-        def decided(outcome: str, code: str, reason: str) -> Decision:
+        def decided(outcome: Outcome, code: str, reason: str) -> Decision:
             found = basis(result, self.share)
-            return Decision(name, standing, self.step, outcome, code, reason, now, found, due)  # type: ignore[arg-type]
+            return Decision(name, standing, self.step, outcome, code, reason, now, found, due)
 
         state = period_state(standing, now, zone)
         if state == "closed":

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any, final
+from urllib.parse import quote
 
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.trigger import Severity
@@ -81,7 +82,7 @@ class Intent:
         return {
             "specversion": "1.0",
             "id": self.id,
-            "source": f"/crmrules/{self.tenant}".rstrip("/"),
+            "source": f"/crmrules/{quote(self.tenant)}".rstrip("/"),
             "type": "crmrules.reminder.fired.v1",
             "subject": f"{decision.standing.model}/{self.subject}",
             "time": decision.evaluated_at.isoformat(),

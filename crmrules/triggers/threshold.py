@@ -7,7 +7,7 @@ from typing import Literal, final
 from zoneinfo import ZoneInfo
 
 from crmrules.kpi.standing import Standing
-from crmrules.triggers.decision import Decision
+from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.trigger import Rule, Share, basis, figures, kind, period_state, reached
 
 
@@ -32,6 +32,7 @@ class Reached(Rule):
             return Decision(
                 name, standing, self.step, "no_data", "NO_DATA", f"{result.name} has no value or target", now
             )
-        outcome, code = ("fired", "REACHED_TARGET") if met else ("not_met", "BELOW_TARGET")
+        outcome: Outcome = "fired" if met else "not_met"
+        code = "REACHED_TARGET" if met else "BELOW_TARGET"
         found = basis(result, self.share)
-        return Decision(name, standing, self.step, outcome, code, figures(result, self.share), now, found)  # type: ignore[arg-type]
+        return Decision(name, standing, self.step, outcome, code, figures(result, self.share), now, found)

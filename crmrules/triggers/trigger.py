@@ -24,7 +24,7 @@ TOLERANCE = 1e-9
 which a sum was added up changes it by about 1e-14. Money is exact and compared exactly."""
 
 Severity = Literal["info", "warning", "critical"]
-_PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*\Z")
+_PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*\Z")
 
 
 def _share(value: object) -> object:
@@ -34,7 +34,7 @@ def _share(value: object) -> object:
 
 _Written = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$")]
 Share = Annotated[
-    float, BeforeValidator(_share, json_schema_input_type=_Written), Field(gt=0, allow_inf_nan=False)
+    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_share, json_schema_input_type=_Written)
 ]
 """A share of the target: 0.5, or "50%"."""
 
@@ -91,16 +91,15 @@ def reached(result: Result, share: float) -> bool | None:
     """Whether the indicator is at or above a share of its target; None where nothing is known.
 
     Money (a Decimal) is compared exactly: actual >= share x target, both as the decimals they are written
-    as. Everything else, and an indicator where lower is better, goes by the attainment, within
-    `TOLERANCE`. What is too good for a number, such as a cycle of 0 days, has a score and no attainment:
-    it is reached.
+    as. All else, and an indicator where lower is better, goes by the attainment, within `TOLERANCE`.
+    Where lower is better, a value of 0 or less is beyond every attainment, and reached.
     """
     if result.actual is None or not result.target:
         return None
-    if isinstance(result.actual, Decimal) and (result.attainment is None or _upward(result, result.actual)):
-        return result.actual >= bound(result, share)
     if result.attainment is None:
-        return result.score is not None
+        return True if result.direction == "lower" and result.score is not None else None
+    if isinstance(result.actual, Decimal) and result.direction == "higher":
+        return result.actual >= bound(result, share)
     return result.attainment >= share - TOLERANCE * share
 
 
@@ -133,21 +132,18 @@ def _value(actual: Figure | None) -> message.Value:
     return actual
 
 
-def _upward(result: Result, actual: Decimal) -> bool:
-    """Whether more is better: then the attainment is actual / target."""
-    expected = float(actual) / (result.target or 1.0)
-    return result.attainment is None or abs(result.attainment - expected) <= TOLERANCE * max(
-        1.0, abs(expected)
-    )
-
-
 KINDS: dict[str, type[Rule]] = {}
 """The kinds of triggers by the name that `kind:` gives."""
 
 
 def kind(rule: type[Rule]) -> type[Rule]:
-    """Make a kind of trigger known by its name."""
-    KINDS[rule.model_fields["kind"].default] = rule
+    """Make a kind of trigger known by its name. Raises CrmRulesError (T103) for a name that is taken."""
+    name = rule.model_fields["kind"].default
+    if name in KINDS:
+        raise CrmRulesError(
+            "T103", f"there is a kind of trigger `{name}` already", hint="choose another name"
+        )
+    KINDS[name] = rule
     return rule
 
 
