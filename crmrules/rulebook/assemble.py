@@ -18,6 +18,7 @@ from crmrules.policy.sequence import schema_with
 from crmrules.rulebook.book import Rulebook
 
 Located = tuple[Path, CrmRulesError]
+WHICH_SOURCE = "which source is meant?"
 
 
 @final
@@ -48,12 +49,16 @@ def assembled(book: Rulebook) -> Built:
             measures[name] = feed
         except CrmRulesError as error:
             built.broken.add(name)
-            report((("measures", name, *_field_of(error)), error))
+            if not feeds.is_homeless(measure):
+                report((("measures", name, *_field_of(error)), error))
     for name, model in book.models.items():
         plan, problems = _plan(book, name, model, measures, feeds)
         built.plans[name] = plan
         built.problems += [(("models", name, *path), error) for path, error in problems]
     built.problems += [*_trigger_problems(book)]
+    if book.roster is not None and book.roster not in book.sources:
+        # As long as nobody knows which source is the roster, there may be only one that is not.
+        built.problems = [each for each in built.problems if each[1].message != WHICH_SOURCE]
     return built
 
 
@@ -190,6 +195,7 @@ class _Feeds:
         self.found: dict[tuple[str, str | None], Feed] = {}
         self.records = [name for name in book.sources if name != book.roster]
         self.broken: set[str] = set()
+        self.homeless: set[str] = set()
 
     def problems(self) -> Iterator[Located]:
         """What does not fit between policies and their sources."""
@@ -200,10 +206,16 @@ class _Feeds:
             except CrmRulesError as error:
                 yield ((*path, "source") if policy.source else path), error
                 self.broken.add(name)
+                self.homeless.add(name)
                 continue
             for where, problem in policy.problems(source):
                 yield (*path, *where), problem
                 self.broken.add(name)
+
+    def is_homeless(self, measure: Measure) -> bool:
+        """Whether the policy of a measure has no source, which is said at the policy already."""
+        only = [*self.book.policies] if measure.source is None and len(self.book.policies) == 1 else []
+        return bool(self.homeless.intersection([measure.policy] if measure.policy else only))
 
     def source(self, name: str | None) -> Source:
         """A source by name, the only one with records if none is named."""
@@ -213,7 +225,7 @@ class _Feeds:
             return self.book.sources[name]
         if len(self.records) != 1:
             listed = ", ".join(self.records)
-            raise CrmRulesError("B212", "which source is meant?", hint=f"write `source:` and one of {listed}")
+            raise CrmRulesError("B212", WHICH_SOURCE, hint=f"write `source:` and one of {listed}")
         return self.book.sources[self.records[0]]
 
     def of(self, measure: Measure) -> Feed:

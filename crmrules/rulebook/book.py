@@ -68,7 +68,7 @@ class Rulebook(BaseModel):
     name: str = ""
     locale: str = "en"
     zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
-    sources: Annotated[dict[str, Source], BeforeValidator(_named), Field(min_length=1)]
+    sources: Annotated[dict[str, Source], Field(min_length=1), BeforeValidator(_named)]
     roster: str | None = None
     policies: dict[str, Policy] = {}
     measures: dict[

@@ -19,6 +19,7 @@ from crmrules.rulebook.shape import Pruned, located, shape_problem
 
 MOST_ROUNDS = 50
 _UNKNOWN_NAMES = {"E101", "F102", "B213", "B217"}
+_UNKNOWN_PARTS = {"B211", "B212", "B214", "B215"}
 
 
 def check(document: Document) -> Rulebook:
@@ -39,7 +40,10 @@ def check(document: Document) -> Rulebook:
         built = assembled(book)
         unknown = pruned.names | built.broken
         for path, error in built.problems:
-            if error.code in _UNKNOWN_NAMES and unknown.intersection(_quoted(error.message)):
+            quoted = _quoted(error.message)
+            if error.code in _UNKNOWN_NAMES and unknown.intersection(quoted):
+                continue
+            if error.code in _UNKNOWN_PARTS and pruned.names.intersection(quoted):
                 continue
             problems.append(located(document, pruned.original(path), error))
         if not problems:

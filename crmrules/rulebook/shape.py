@@ -72,8 +72,13 @@ _HARMLESS: Mapping[str, Any] = {
     "because": "…",
     "default": {"credit": 1, "because": "…"},
     "type": "null",
+    "target": 1.0,
+    "weight": 1.0,
+    "curve": {"cap": 100.0},
+    "cap": 1e9,
 }
-"""What stands in for a required part that is misshapen, so that the rest can still be looked at."""
+"""What stands in for a part that is misshapen and that other parts need, so that the rest can still be
+looked at."""
 
 _HARMLESS_FIELD = {"type": "null"}
 

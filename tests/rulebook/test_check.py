@@ -69,6 +69,21 @@ def test_ten_mistakes_are_ten_problems(error: RulebookError) -> None:
     assert len(error.problems) == len(EXPECTED), str(error)
 
 
+@pytest.mark.parametrize("mistake", [each for each in EXPECTED if each != "syntax error"])
+def test_a_mistake_stands_at_the_column_where_it_is_written(error: RulebookError, mistake: str) -> None:
+    written, message, _ = EXPECTED[mistake]
+    offset = TEN_MISTAKES.index(written)
+    (problem,) = [problem for problem in error.problems if message in problem.message]
+    assert problem.place is not None
+    assert problem.place.column == offset - TEN_MISTAKES.rindex("\n", 0, offset)
+
+
+def test_problems_come_in_the_order_of_the_document(error: RulebookError) -> None:
+    places = [(each.place.line, each.place.column) for each in error.problems if each.place]
+    assert len(places) == len(EXPECTED)
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize("mistake", EXPECTED)
 def test_a_mistake_is_named_with_its_line_and_a_hint(error: RulebookError, mistake: str) -> None:
     written, message, hint = EXPECTED[mistake]
