@@ -32,10 +32,11 @@ class BoundFrame:
 @final
 @dataclass(frozen=True, slots=True)
 class BoundRecords:
-    """Records with a value for each needed field, their ids, and the rows that were set aside."""
+    """Records with a value for each needed field, their ids and positions, and the rows that were set aside."""
 
     rows: list[dict[str, Scalar]]
     ids: list[object]
+    positions: list[int]
     quarantined: tuple[BadRow, ...]
 
 
@@ -61,6 +62,7 @@ def bind_records(
     names = _with_id(source, needed)
     rows: list[dict[str, Scalar]] = []
     ids: list[object] = []
+    positions: list[int] = []
     bad: list[BadRow] = []
     id_field = source.role("id")
     for position, record in enumerate(records):
@@ -80,11 +82,16 @@ def bind_records(
             continue
         rows.append(bound)
         ids.append(row)
-    return BoundRecords(rows, ids, tuple(bad))
+        positions.append(position)
+    return BoundRecords(rows, ids, positions, tuple(bad))
 
 
-def bind_frame(source: Source, data: object, needed: Iterable[str], *, month: bool = False) -> BoundFrame:
+def bind_frame(
+    source: Source, data: object, needed: Iterable[str], *, month: bool = False, numbered: bool = False
+) -> BoundFrame:
     """A frame of any engine. Only the columns of the needed fields are looked at.
+
+    month: with the month of the date as `@month`; numbered: with the position of each row as `@row`.
 
     Raises FieldError: F101 no such column, F104 a value that does not fit (unless set aside), F106 no frame.
     """
@@ -94,8 +101,13 @@ def bind_frame(source: Source, data: object, needed: Iterable[str], *, month: bo
     if error := source.missing_columns(schema.names(), names):
         raise error
     binder = _Binder(source, frame, schema)
+    if taken := [name for name in schema.names() if isinstance(name, str) and name.startswith("@")]:
+        raise FieldError("F110", f"the frame has a column {shown(taken[0])}", hint="rename it: @ is reserved")
     columns = [binder.column(name).alias(name) for name in names]
     date = source.role("date")
+    if numbered:
+        binder.frame = frames.numbered(binder.frame)
+        columns.append(binder.nw.col(frames.ROW).cast(binder.nw.Float64))
     if month and date is not None:
         columns.append(binder.month(date).alias(MONTH))
     good, quarantined = binder.checked()
@@ -108,8 +120,9 @@ def _with_id(source: Source, needed: Iterable[str]) -> list[str]:
 
 
 def _set_aside(source: Source, error: FieldError, record: Mapping[str, object]) -> BadRow:
-    reason = error.message.rpartition(": ")[2]
-    return BadRow(row=error.row, field=error.field, value=error.value, reason=reason, record=dict(record))
+    return BadRow(
+        row=error.row, field=error.field, value=error.value, reason=error.reason, record=dict(record)
+    )
 
 
 @final
@@ -122,29 +135,40 @@ class _Binder:
         self.frame = frame
         self.schema = schema
         self.bad: dict[str, nw.Expr] = {}
+        self.values: dict[str, nw.Expr] = {}
+        self.lazy = frames.is_lazy(frame)
 
     def column(self, name: str) -> nw.Expr:
+        if name not in self.values:
+            self.values[name] = self.bound(name)
+        return self.values[name]
+
+    def bound(self, name: str) -> nw.Expr:
         nw, field = self.nw, self.source.fields[name]
         host = self.source.column(name)
         column, dtype = nw.col(host), self.schema[host]
         kind = field.declared.kind
-        if kind == "text" and (dtype == nw.String or dtype in (nw.Categorical, nw.Enum)):
-            value = self.text(name, field, column.cast(nw.String))
+        if dtype in (nw.Categorical, nw.Enum):
+            # pandas has categories of anything; only Python tells what each value is.
+            text = not self.frame.implementation.is_pandas_like() or self.categories_are_text(host)
+            column, dtype = (column.cast(nw.String), nw.String()) if text else (column, nw.Object())
+        if kind == "text" and dtype == nw.String:
+            value = self.text(name, field, column)
         elif kind in ("number", "money") and (dtype.is_numeric() or dtype.is_decimal()):
-            value = self.number(name, field, frames.numbers(column), whole=dtype.is_integer())
+            value = self.number(name, field, column, dtype)
         elif kind == "date" and (dtype == nw.Date or (dtype == nw.Datetime and dtype.time_zone is None)):
             value = frames.days(column)
             if dtype == nw.Datetime:
                 self.refuse(name, frames.has_time_of_day(column))
         elif kind == "datetime" and dtype == nw.Datetime and dtype.time_zone is None:
             value = frames.microseconds(column)
-            self.refuse(name, frames.milliseconds(column).abs() > LARGEST_INTEGER / 1000.0)
+            self.refuse(name, value.abs() > LARGEST_INTEGER // 1000 * 1000.0)
         elif kind == "bool" and dtype == nw.Boolean:
             value = column.cast(nw.Float64)
         else:
-            value = self.converted(name, field, host, dtype)
+            value = self.converted(name, field, column, dtype)
         if field.required:
-            self.refuse(name, column.is_null())
+            self.refuse(name, value.is_null())
         return value
 
     def refuse(self, name: str, bad: nw.Expr) -> None:
@@ -158,20 +182,32 @@ class _Binder:
             self.refuse(name, ~value.is_in([*field.one_of]) & ~value.is_null())
         return value
 
-    def number(self, name: str, field: Field, value: nw.Expr, *, whole: bool) -> nw.Expr:
+    def categories_are_text(self, host: str) -> bool:
+        assert isinstance(self.frame, self.nw.DataFrame)
+        return bool(self.frame[host].cat.get_categories().dtype == self.nw.String)
+
+    def number(self, name: str, field: Field, column: nw.Expr, dtype: Any) -> nw.Expr:
+        value = frames.numbers(column)
         if field.declared.kind == "number":
-            self.refuse(name, value.abs() > float(LARGEST_INTEGER) if whole else value.abs() == float("inf"))
+            if dtype in (self.nw.Int64, self.nw.UInt64, self.nw.Int128, self.nw.UInt128):
+                # Before the cast, which takes 2^53 + 1 for 2^53.
+                self.refuse(name, (column > LARGEST_INTEGER) | (column < -LARGEST_INTEGER))
+            elif not dtype.is_integer():
+                self.refuse(name, value.abs() == float("inf"))
             return value
+        if dtype.is_decimal() and getattr(dtype, "scale", money.MOST_DIGITS + 1) > field.declared.digits:
+            return self.converted_objects(name, field)
         units = value * float(10**field.declared.digits)
-        rounded = units.round(0)
-        self.refuse(name, ~(units.abs() <= float(money.LARGEST)) & ~value.is_null())
-        if field.rounding == "error" and not whole:
+        exact = field.rounding == "error" or dtype.is_integer() or dtype.is_decimal()
+        rounded = units.round(0) if exact else frames.half_even(units)
+        self.refuse(name, ~(rounded.abs() <= float(money.LARGEST)) & ~value.is_null())
+        if field.rounding == "error" and dtype.is_float():
             self.refuse(name, (units - rounded).abs() > units.abs() * 2.0**-52 + money.FLOAT_SLACK)
         return rounded
 
-    def converted(self, name: str, field: Field, host: str, dtype: Any) -> nw.Expr:
-        """By Python, once for each different value: what is text, or what the engine has no type for."""
-        nw = self.nw
+    def converted(self, name: str, field: Field, column: nw.Expr, dtype: Any) -> nw.Expr:
+        """By Python: what is text, or what the engine has no type for. Nothing else can fit."""
+        nw, host = self.nw, self.source.column(name)
         if dtype.is_nested():
             raise FieldError(
                 "F104",
@@ -182,10 +218,15 @@ class _Binder:
             )
         text = field.declared.kind == "text"
         if dtype == nw.Object:
-            return self.converted_objects(name, field, host, text=text)
+            return self.converted_objects(name, field)
+        if dtype != nw.String:
+            known_column = frames.numbers(column) if dtype.is_float() else column
+            self.refuse(name, ~known_column.is_null())
+            return frames.mapped(column, {}, text=text)
         known: dict[Any, float | str] = {}
         unfit: list[Any] = []
-        for value in frames.unique(self.frame, host):
+        texts = self.frame.select(column.alias(host))
+        for value in frames.unique(texts, host):
             try:
                 carried = frames.carried(field.convert(value))
             except (Unfit, money.NotMoney):
@@ -194,12 +235,13 @@ class _Binder:
             if carried is not None:
                 known[value] = carried
         if unfit:
-            self.refuse(name, nw.col(host).is_in(unfit))
-        return frames.mapped(nw.col(host), known, text=text)
+            self.refuse(name, column.is_in(unfit))
+        return frames.mapped(column, known, text=text)
 
-    def converted_objects(self, name: str, field: Field, host: str, *, text: bool) -> nw.Expr:
-        nw, frame = self.nw, self.frame
-        assert isinstance(frame, nw.DataFrame)
+    def converted_objects(self, name: str, field: Field) -> nw.Expr:
+        """One by one: objects need not be hashable, and their code is not called."""
+        nw, host, text = self.nw, self.source.column(name), field.declared.kind == "text"
+        frame = frames.collected(self.frame)
         values: list[float | str | None] = []
         unfit: list[bool] = []
         for value in frame[host].to_list():
@@ -212,11 +254,11 @@ class _Binder:
         dtype = nw.String() if text else nw.Float64()
         backend = frame.implementation
         column = nw.new_series(f"@{name}", values, dtype, backend=backend)
-        self.frame = frame.with_columns(column)
+        frame = frame.with_columns(column)
         if any(unfit):
-            self.frame = self.frame.with_columns(
-                nw.new_series(f"@bad {name}", unfit, nw.Boolean(), backend=backend)
-            )
+            frame = frame.with_columns(nw.new_series(f"@bad {name}", unfit, nw.Boolean(), backend=backend))
+        self.frame = frame.lazy() if self.lazy else frame
+        if any(unfit):
             self.refuse(name, nw.col(f"@bad {name}"))
         return nw.col(f"@{name}")
 
@@ -224,6 +266,7 @@ class _Binder:
         host = self.source.column(name)
         dtype = self.schema[host]
         if dtype == self.nw.Date or (dtype == self.nw.Datetime and dtype.time_zone is None):
+            self.column(name)  # for its checks
             return frames.months(self.nw.col(host))
         value = self.column(name)
         if self.source.fields[name].declared.kind == "datetime":
@@ -254,7 +297,7 @@ class _Binder:
     def explained(self, record: dict[str, object]) -> tuple[FieldError, dict[str, object]]:
         """The first bad value of a row that is known to have one, by the same conversion as a record's."""
         position = record.pop(frames.ROW)
-        record = {column: value for column, value in record.items() if not column.startswith("@")}
+        record = {column: value for column, value in record.items() if str(column)[:1] != "@"}
         id_field = self.source.role("id")
         row = record.get(self.source.column(id_field), position) if id_field else position
         for name in self.bad:

@@ -57,7 +57,8 @@ class CrmRulesError(ValueError):
 class FieldError(CrmRulesError):
     """The host's data does not fit the declared fields.
 
-    `source`, `field`, `column`, `row` (the record's id) and `value` name the place as far as it is known.
+    `source`, `field`, `column`, `row` (the record's id) and `value` name the place as far as it is known;
+    `reason` says of a value why it does not fit.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class FieldError(CrmRulesError):
         column: str = "",
         row: object = None,
         value: object = None,
+        reason: str = "",
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.source = source
@@ -78,6 +80,7 @@ class FieldError(CrmRulesError):
         self.column = column
         self.row = row
         self.value = value
+        self.reason = reason
 
 
 @final
@@ -229,7 +232,7 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known name, or else what there is."""
-    names = [*known]
+    names = [each for each in known if type(each) is str]
     if found := closest(name, names):
         return f"did you mean `{found[0]}`?"
     if not names:

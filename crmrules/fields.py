@@ -73,7 +73,7 @@ class Field(BaseModel):
             if declared.kind != "text":
                 value = value.strip()
                 value = None if not value else self._parsed(value)
-        result = fit(value, declared.kind, declared.digits, rounding=self.rounding)
+        result = fit(_plain(value), declared.kind, declared.digits, rounding=self.rounding)
         if result is None and not declared.nullable:
             raise Unfit("a value is required")
         if self.one_of and result is not None and result not in self.one_of:
@@ -113,6 +113,24 @@ class Field(BaseModel):
         if kind == "money":
             return f"an amount with at most {self.declared.digits} decimals"
         return "true or false, yes or no, 1 or 0" if kind == "bool" else EXPECTED[kind]
+
+
+def _plain(value: object) -> object:
+    """What `fit` would warn of, fail at or read wrongly, made plain; Unfit for what no type takes."""
+    exact = type(value)
+    if exact is dt.datetime and value.tzinfo is not None:  # type: ignore[attr-defined]
+        raise Unfit(_ZONED)
+    if exact is Decimal and value.is_nan():  # type: ignore[attr-defined]
+        raise Unfit("it is not a number")
+    module = exact.__module__
+    if module == "numpy" and exact.__name__ == "datetime64":
+        return value.astype("datetime64[us]").item()  # type: ignore[attr-defined]
+    if exact.__name__ == "Timestamp" and module.startswith("pandas"):
+        return _plain(value.to_pydatetime(warn=False))  # type: ignore[attr-defined]
+    return value
+
+
+_ZONED = "it carries a time zone; pass the local clock time without one"
 
 
 def _field(value: object) -> object:
@@ -205,13 +223,14 @@ class Source(BaseModel):
             column=column,
             row=row,
             value=value,
+            reason=str(reason),
             hint=f"it is declared as {self.fields[name].type}: write {self.fields[name].expectation}, "
             "or set on_bad_row: quarantine",
         )
 
     def missing_columns(self, present: Iterable[str], needed: Iterable[str]) -> FieldError | None:
         """The error for fields without a column, None if there is a column for each."""
-        columns = [*present]
+        columns = [each for each in present if type(each) is str]
         missing = [name for name in needed if self.column(name) not in columns]
         if not missing:
             return None
@@ -239,7 +258,7 @@ class BadRow(BaseModel):
     field: str
     value: Any
     reason: str
-    record: dict[str, Any]
+    record: dict[Any, Any]
 
 
 def bind_record(
@@ -261,7 +280,8 @@ def bind_record(
         try:
             bound[name] = source.fields[name].convert(value)
         except (Unfit, money.NotMoney) as reason:
-            raise source.bad_value(name, value, row, reason) from None
+            missing = type(value) is float and value != value
+            raise source.bad_value(name, None if missing else value, row, reason) from None
     return bound
 
 

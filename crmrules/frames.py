@@ -94,6 +94,8 @@ def numbered(frame: Frame) -> Frame:
     """The frame with the position of each row as `@row`."""
     import narwhals as nw
 
+    if ROW in frame.collect_schema().names():
+        return frame
     if not is_lazy(frame):
         return frame.with_row_index(ROW)  # type: ignore[call-arg]
     if frame.implementation is nw.Implementation.POLARS:
@@ -138,25 +140,19 @@ def plain(value: object) -> object:
     """A value with NaN, NaT and NA turned into None."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
-    return None if isinstance(value, float) and value != value else value
+    exact = type(value)
+    if exact.__module__ == "numpy" and hasattr(exact, "item") and exact.__name__ != "datetime64":
+        value = value.item()  # type: ignore[attr-defined]
+    elif exact.__name__ == "Timestamp" and exact.__module__.startswith("pandas"):
+        value = value.to_pydatetime(warn=False)  # type: ignore[attr-defined]
+    return None if type(value) is float and value != value else value
 
 
 def unique(frame: Frame, column: str) -> list[object]:
     """The different values of a column, missing ones left out."""
     import narwhals as nw
 
-    only = frame.select(nw.col(column))
-    if only.collect_schema()[column] == nw.Object:
-        # Objects need not be hashable for the engine; Python finds the different ones itself.
-        found: dict[object, object] = {}
-        for value in collected(only)[column].to_list():
-            try:
-                found.setdefault((type(value), value), value)
-            except TypeError:
-                found.setdefault(id(value), value)
-        values = [*found.values()]
-    else:
-        values = collected(only.unique())[column].to_list()
+    values = collected(frame.select(nw.col(column)).unique())[column].to_list()
     return [value for value in map(plain, values) if value is not None]
 
 
@@ -166,7 +162,8 @@ def mapped(column: nw.Expr, values: Mapping[Any, float | str], *, text: bool) ->
 
     dtype = nw.String if text else nw.Float64
     if not values:
-        return nw.lit(None, dtype)
+        # A literal by itself would be one row long.
+        return nw.when(column.is_null()).then(nw.lit(None, dtype))
     return column.replace_strict([*values], [*values.values()], default=None, return_dtype=dtype)
 
 
@@ -175,6 +172,17 @@ def numbers(column: nw.Expr) -> nw.Expr:
     import narwhals as nw
 
     return column.cast(nw.Float64).fill_nan(None)
+
+
+def half_even(column: nw.Expr) -> nw.Expr:
+    """Rounded to whole numbers, halves to the even one; `round` takes PyArrow's halves up."""
+    import narwhals as nw
+
+    low = column.floor()
+    rest = column - low
+    odd = low - (low * 0.5).floor() * 2.0
+    up = (rest > 0.5) | ((rest >= 0.5) & (odd > 0.0))
+    return low + nw.when(up).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
 
 
 def over(column: nw.Expr, constant: float) -> nw.Expr:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import decimal
+import math
 from decimal import Decimal
 from typing import Literal
 
 Rounding = Literal["error", "half_even"]
 
 MOST_DIGITS = 6
-LARGEST = 2**53
-"""The largest amount in smallest units; up to here float64 holds every whole number exactly."""
+LARGEST = 2**50
+"""The largest amount in smallest units; up to here a float of any digits still tells its nearest unit."""
 
 FLOAT_SLACK = 1e-6
 """How far from a whole number of smallest units a float may be and still count as one (0.1 + 0.2 does)."""
 
+_TOO_LARGE = "it is too large to be carried exactly"
 _CONTEXT = decimal.Context(prec=60, traps=[decimal.InvalidOperation])
 
 
@@ -25,33 +27,46 @@ class NotMoney(ValueError):
 def scaled(value: float | Decimal, digits: int, *, rounding: Rounding = "error") -> int:
     """An amount in smallest units: 12.34 with 2 digits is 1234.
 
-    A float counts as exact within `FLOAT_SLACK` of a smallest unit. Raises NotMoney for an amount with
-    more digits than declared, unless `rounding` is `half_even`, and for one that is not finite or is
-    beyond 2^53 smallest units.
+    A float is multiplied as a float, as columns are, and counts as exact within `FLOAT_SLACK` of a
+    smallest unit. Raises NotMoney for an amount with more digits than declared, unless `rounding` is
+    `half_even`, and for one that is not finite or is beyond 2^50 smallest units.
 
     >>> scaled(Decimal("12.34"), 2), scaled(0.1 + 0.2, 2)
     (1234, 30)
     """
+    if isinstance(value, float):
+        return _scaled_float(value, digits, rounding)
     if isinstance(value, int):
-        units = Decimal(value).scaleb(digits, _CONTEXT)
+        if value.bit_length() > 64:
+            raise NotMoney(_TOO_LARGE)
+        exact = Decimal(value)
     else:
-        try:
-            exact = Decimal(value)
-        except (decimal.InvalidOperation, ValueError):
-            raise NotMoney("it is not an amount") from None
-        if not exact.is_finite():
-            raise NotMoney("it is not finite")
-        if exact.adjusted() > 30:
-            raise NotMoney("it is too large to be carried exactly")
-        units = exact.scaleb(digits, _CONTEXT)
-    whole = units.to_integral_value(decimal.ROUND_HALF_EVEN)
-    if rounding == "error" and whole != units:
-        slack = Decimal(FLOAT_SLACK) + abs(units) * Decimal(2**-52) if isinstance(value, float) else 0
-        if abs(units - whole) > slack:
-            raise NotMoney(f"it has more than {digits} decimals")
-    if abs(whole) > LARGEST:
-        raise NotMoney("it is too large to be carried exactly")
-    return int(whole)
+        exact = value
+    if not exact.is_finite():
+        raise NotMoney("it is not finite")
+    if exact.adjusted() > 30:
+        raise NotMoney(_TOO_LARGE)
+    # Quantizing rounds once; scaling first would round to the context's precision before.
+    rounded = exact.quantize(Decimal(1).scaleb(-digits), decimal.ROUND_HALF_EVEN, _CONTEXT)
+    if rounding == "error" and rounded != exact:
+        raise NotMoney(f"it has more than {digits} decimals")
+    return _within(int(rounded.scaleb(digits, _CONTEXT)))
+
+
+def _scaled_float(value: float, digits: int, rounding: Rounding) -> int:
+    units = value * 10.0**digits
+    if not math.isfinite(units):
+        raise NotMoney("it is not finite" if not math.isfinite(value) else _TOO_LARGE)
+    whole = round(units)
+    if rounding == "error" and abs(units - whole) > abs(units) * 2.0**-52 + FLOAT_SLACK:
+        raise NotMoney(f"it has more than {digits} decimals")
+    return _within(whole)
+
+
+def _within(units: int) -> int:
+    if abs(units) > LARGEST:
+        raise NotMoney(_TOO_LARGE)
+    return units
 
 
 def amount(units: int, digits: int) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, final
@@ -159,6 +159,8 @@ class Policy(BaseModel):
         """
         from crmrules.policy.infer import infer
 
+        if binding.is_records(records):
+            records = binding.records_of(records)
         return self.on(source or infer(records, self._read())).credit(records)
 
     def credit_of(self, record: Mapping[str, object], source: Source | None = None) -> float:
@@ -293,7 +295,9 @@ class Crediting:
             bound = binding.bind_records(self.source, listed, self.fields)
             self.derive_records(bound.rows)
             said = [verdicts[self.decide(row)] for row in bound.rows]
-            kept = listed if not bound.quarantined else _without(listed, self.source, bound.quarantined)
+            kept = [listed[position] for position in bound.positions]
+            for record in kept:
+                _refuse_taken(record)
             return [
                 {**record, "credit": each.credit, "rule": each.rule, "because": each.because}
                 for record, each in zip(kept, said, strict=True)
@@ -303,12 +307,10 @@ class Crediting:
     def _credit_frame(self, records: object, verdicts: list[Verdict]) -> object:
         import narwhals as nw
 
-        host = frames.numbered(frames.wrap(records, self.source.name))
-        taken = {"credit", "rule", "because"} & {*host.collect_schema().names()}
-        if taken:
-            raise FieldError("F110", f"the frame has a column {shown(min(taken))} already", hint="rename it")
-        source = self.source.model_copy(update={"fields": {**self.source.fields, **_row_field()}})
-        bound = binding.bind_frame(source, host.to_native(), (*self.fields, frames.ROW))
+        wrapped = frames.wrap(records, self.source.name)
+        _refuse_taken(wrapped.collect_schema().names())
+        bound = binding.bind_frame(self.source, records, self.fields, numbered=True)
+        host = frames.numbered(wrapped)
         derived = self.derive(bound.frame).select(
             frames.ROW,
             self.chosen([each.credit for each in verdicts], nw.Float64).alias("credit"),
@@ -318,19 +320,7 @@ class Crediting:
         return frames.beside(host, derived).drop(frames.ROW).to_native()
 
 
-def _row_field() -> dict[str, Any]:
-    from crmrules.fields import Field
-
-    return {frames.ROW: Field(type="number")}
-
-
-def _without(
-    records: list[Mapping[str, object]], source: Source, quarantined: tuple[Any, ...]
-) -> list[Mapping[str, object]]:
-    bad = {id_of.row for id_of in quarantined}
-    id_field = source.role("id")
-    return [
-        record
-        for position, record in enumerate(records)
-        if (record.get(source.column(id_field), position) if id_field else position) not in bad
-    ]
+def _refuse_taken(columns: Collection[object]) -> None:
+    for name in ("because", "credit", "rule"):
+        if name in columns:
+            raise FieldError("F110", f"there is a column {shown(name)} already", hint="rename it")
