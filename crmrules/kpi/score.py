@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
-from crmrules.errors import FieldError, RecordError, did_you_mean
+from crmrules.errors import FieldError, RecordError, closest, did_you_mean
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, Schema, check, has_aggregate
 from crmrules.expr.parse import parse
@@ -207,7 +207,7 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
             f"there is no data for source `{name}`",
             source=name,
             hint=did_you_mean(name, data)
-            if data
+            if closest(name, data)
             else f"pass it as {{'{name}': frame}}, or --source {name}=FILE",
         )
     return data[name]

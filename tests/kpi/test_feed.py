@@ -148,7 +148,7 @@ def same(ours: Any, theirs: Any) -> bool:
     return bool(float(ours) == pytest.approx(float(theirs), rel=1e-12, abs=1e-10))
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(listed=st.lists(records, min_size=1, max_size=25))
 def test_every_aggregate_is_what_plain_python_says_on_every_engine(
     engines: Mapping[str, Any], listed: list[dict[str, Any]]
@@ -177,7 +177,7 @@ def test_every_aggregate_is_what_plain_python_says_on_every_engine(
                 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(listed=st.lists(records, min_size=2, max_size=20), data=st.data())
 def test_sums_of_money_are_the_same_to_the_cent_in_any_order_of_the_records(
     engines: Mapping[str, Any], listed: list[dict[str, Any]], data: st.DataObject

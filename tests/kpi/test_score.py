@@ -135,7 +135,7 @@ def by_hand(standing: Any) -> float | None:
     return total / weights if weights else None
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(tables())
 def test_the_composite_is_the_weighted_mean_of_what_is_known(rows: list[dict[str, Any]]) -> None:
     for standing in scored(rows).standings():
@@ -148,7 +148,7 @@ def test_the_composite_is_the_weighted_mean_of_what_is_known(rows: list[dict[str
             )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(tables())
 def test_contributions_add_up_to_the_composite_and_shares_to_one(rows: list[dict[str, Any]]) -> None:
     for standing in scored(rows).standings():
@@ -162,7 +162,7 @@ def test_contributions_add_up_to_the_composite_and_shares_to_one(rows: list[dict
         assert math.fsum(each.share for each in standing.results.values()) == pytest.approx(1, rel=1e-12)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(tables())
 def test_a_rank_is_one_more_than_how_many_are_better(rows: list[dict[str, Any]]) -> None:
     card = scored(rows)

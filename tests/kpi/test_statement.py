@@ -76,7 +76,7 @@ records = st.builds(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(listed=st.lists(records, min_size=1, max_size=12))
 def test_counted_and_excluded_are_all_records_and_what_they_add_is_the_measure(
     engines: Any, listed: list[dict[str, Any]]
