@@ -166,6 +166,8 @@ class _Checker:
             hint = "subtract two dates to get a duration: days(later - earlier)"
         elif found.kind == "duration":
             hint = "write days(…) for the number of days"
+        elif found.kind == "text" and expected == "a date":
+            hint = "write date('2026-01-31') for a date, or declare the field as one"
         elif found.kind == "text" and expected.startswith("a condition"):
             hint = "compare it: x == 'abc'"
         elif found.kind in NUMERIC and expected.startswith("a condition"):
@@ -177,6 +179,10 @@ class _Checker:
         moments = ("date", "datetime")
         if node.operator == "-" and left.kind in moments and right.kind in moments:
             return Type("duration", nullable=left.nullable or right.nullable)
+        if node.operator == "-" and (left.kind in moments or right.kind in moments):
+            other, found = (node.right, right) if left.kind in moments else (node.left, left)
+            if found.kind != "null":
+                self.unfit(node, other, found, "a date")
         for side, found in ((node.left, left), (node.right, right)):
             if found.kind not in ("number", "money", "null", "duration") or (
                 found.kind == "duration" and not left.kind == right.kind == "duration"
@@ -262,23 +268,29 @@ class _Checker:
             if found.kind not in allowed and found.kind != "null" and not money_as_number:
                 self.unfit(node, argument, found, _listed(allowed))
         for argument in node.arguments[row.constants_from :] if row.constants_from is not None else ():
-            self.small_constant(row.name, argument)
-        nullable = any(self.types[id(argument)].nullable for argument in node.arguments)
+            self.fixed(row, argument)
+        nullable = row.partial or any(self.types[id(argument)].nullable for argument in node.arguments)
         if row.nulls == "own":
-            nullable = row.name == "coalesce" and all(self.types[id(a)].nullable for a in node.arguments)
+            nullable = row.result == "common" and all(self.types[id(a)].nullable for a in node.arguments)
         if row.result == "common":
             shared = self.common(node, node.arguments, f"the values of `{row.name}`")
             return Type(shared.kind, shared.digits, nullable)
         return Type(row.result, nullable=nullable)
 
-    def small_constant(self, function: str, node: tree.Node) -> None:
+    def fixed(self, row: Function, node: tree.Node) -> None:
+        constants = row.constants
         value = node.value if isinstance(node, tree.Constant) else None
-        if not (isinstance(value, float) and value.is_integer() and 0 <= value <= 12):
-            self.refuse("E104", f"`{function}` takes a whole number from 0 to 12 here, as a constant", node)
+        if constants is not None and not constants.fits(value):
+            self.refuse("E104", f"`{row.name}` takes {constants.words} here, as a constant", node)
 
     def aggregate(self, node: tree.Aggregate) -> Type:
         if self.within:
             self.refuse("E105", f"`{node.function}` stands inside `{self.within}`", node, "aggregate once")
+        if node.function not in AGGREGATES:
+            names = ", ".join(sorted(AGGREGATES))
+            self.refuse(
+                "E105", f"`{node.function}` is not computed by measures yet", node, f"there is {names}"
+            )
         row = AGGREGATES[node.function]
         self.within = node.function
         found = self.visit(node.argument) if node.argument is not None else NUMBER.required()

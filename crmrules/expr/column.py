@@ -88,10 +88,9 @@ class _Writer:
                 one = self.column(self.value(then, found), found)
                 other = self.column(self.value(otherwise, found), found)
                 return nw.when(self.tested(condition, wanted=True)).then(one).otherwise(other)
-            case tree.Call():
-                result = self.call(node, found)
-                return result.cast(nw.Float64) if found.kind == "bool" else result
-            case tree.Comparison() | tree.Membership() | tree.Not() | tree.Logic():
+            case tree.Call(function) if FUNCTIONS[function].result != "bool":
+                return self.call(node, found)
+            case tree.Call() | tree.Comparison() | tree.Membership() | tree.Not() | tree.Logic():
                 no = nw.when(self.tested(node, wanted=False)).then(nw.lit(0.0))
                 return nw.when(self.tested(node, wanted=True)).then(nw.lit(1.0)).otherwise(no)
             case tree.Aggregate():
@@ -106,7 +105,8 @@ class _Writer:
             return self.number(node, found)
         left, right = self.types[id(node.left)], self.types[id(node.right)]
         if found.kind == "duration" and left.kind != "duration":
-            return self.day(node.left, left) - self.day(node.right, right)
+            later, earlier = self.day(node.left, left), self.day(node.right, right)
+            return self.column(later, NUMBER) - self.column(earlier, NUMBER)
         wanted = found if found.kind in ("money", "duration") else NUMBER
         sides = [
             self.arithmetic(side)
@@ -143,7 +143,9 @@ class _Writer:
         operand = self.value(node, wanted)
         return self.nw.lit(None, self.nw.Float64) if operand is None or isinstance(operand, str) else operand
 
-    def day(self, node: tree.Node, found: Type) -> nw.Expr | float:
+    def day(self, node: tree.Node, found: Type) -> Operand:
+        if found.kind not in ("date", "datetime"):
+            return self.value(node)
         moment = self.number(node, found)
         if found.kind == "date":
             return moment
@@ -158,7 +160,7 @@ class _Writer:
         for position, argument in enumerate(node.arguments):
             kind = self.types[id(argument)]
             wanted = common or (NUMBER if kind.kind == "money" else None)
-            operand = self.value(argument, wanted)
+            operand = self.day(argument, kind) if row.whole_days else self.value(argument, wanted)
             plain = row.constants_from is not None and position >= row.constants_from
             shape = common or kind
             arguments.append(operand if plain else self.column(operand, shape))
@@ -181,6 +183,9 @@ class _Writer:
                 shared = self.checked.operands[id(node)]
                 column = self.column(self.value(operand, shared), shared)
                 values = [self.value(value, shared) for value in node.values]
+                if shared.kind not in ("text", "bool"):
+                    # PyArrow tells minus zero from zero here; the sum makes both one.
+                    column = column + 0.0
                 inside = column.is_in(values)
                 return inside if wanted else ~inside & ~column.is_null()
             case tree.Choice(condition, then, otherwise):
@@ -188,7 +193,13 @@ class _Writer:
                 return nw.when(self.tested(condition, wanted=True)).then(sides[0]).otherwise(sides[1])
             case tree.Call() if FUNCTIONS[node.function].result == "bool":
                 result = self.call(node, self.types[id(node)])
-                return result if wanted else ~result
+                result = result if wanted else ~result
+                if FUNCTIONS[node.function].nulls == "propagate":
+                    for argument in node.arguments:
+                        if self.types[id(argument)].nullable:
+                            tested = self.column(self.value(argument), self.types[id(argument)])
+                            result = result & ~tested.is_null()
+                return result
         value = self.column(self.value(node), self.types[id(node)])
         return value == (1.0 if wanted else 0.0)
 

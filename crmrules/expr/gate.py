@@ -8,6 +8,7 @@ behind it.
 
 from __future__ import annotations
 
+import keyword
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ _WORD = re.compile(
       |(?P<name>[^\W\d]\w*)
       |(?P<quoted>`[^`\n]*`)
       |(?P<text>'(?:[^'\\\n]|\\['"\\])*'|"(?:[^"\\\n]|\\['"\\])*")
-      |(?P<operator><=|>=|==|!=|[-+*/<>(),=])
+      |(?P<operator><=|>=|==|!=|[-+(),=]|\*(?!\*)|/(?!/)|<(?!>)|>)
     """,
     re.VERBOSE,
 )
@@ -36,7 +37,7 @@ _HABITS: tuple[tuple[str, str], ...] = (
     ("&&", "write `and`"),
     ("||", "write `or`"),
     ("<>", "write `!=`"),
-    ("**", "powers are not part of the language; multiply instead"),
+    ("**", "write power(x, 2)"),
     ("//", "write `floor(x / y)`"),
     ("!", "write `not`, or `!=` for “is different from”"),
     ("%", "write a share: 0.05 for 5 %"),
@@ -164,7 +165,7 @@ def _words(text: str) -> Gated:
                 Span(position, end),
                 hint="split it into named measures",
             )
-        previous = kind
+        previous = previous if kind == "space" else kind
         position = end
     if brackets:
         refuse(
@@ -187,11 +188,23 @@ def _check_name(text: str, word: str, position: int) -> None:
         _refuse_unstable(text, word, span)
 
 
+def is_plain(name: str) -> bool:
+    """Whether a name is written without quotes."""
+    return (
+        name.isidentifier()
+        and not name.startswith("_")
+        and not keyword.iskeyword(name)
+        and name not in _FOREIGN_WORDS
+    )
+
+
 def _stand_in(text: str, word: str, position: int, quoted: dict[str, str]) -> str:
     span = Span(position, position + len(word))
     name = word[1:-1]
     if not name.strip() or name != name.strip():
         refuse("E003", "a quoted name is empty or has a blank at its edge", text, span)
+    if is_plain(name):
+        refuse("E003", "the name needs no quotes", text, span, hint=f"write {name}")
     _refuse_unstable(text, name, span)
     for stand_in, known in quoted.items():
         if known == name:

@@ -9,7 +9,7 @@ from typing import NoReturn, final
 
 from crmrules.errors import Span, closest
 from crmrules.expr import tree
-from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
+from crmrules.expr.functions import FUNCTIONS, KNOWN_AGGREGATES, names_of_functions
 from crmrules.expr.gate import DEEPEST, Gated, gate, refuse
 from crmrules.types import LARGEST_INTEGER
 
@@ -41,11 +41,17 @@ _WORD_HINTS = {
     "null": "write None, or is_null(x) to test for a missing value",
     "nil": "write None, or is_null(x) to test for a missing value",
     "between": "write low <= x <= high",
-    "like": "write x == '…' or x in ('…', '…')",
-    "ifnull": "write coalesce(x, y)",
+    "like": "write contains(x, '…'), starts_with(x, '…') or ends_with(x, '…')",
+    "ifnull": "write if_null(x, y)",
     "isnull": "write is_null(x)",
     "average": "write mean(x)",
     "avg": "write mean(x)",
+    "len": "write length(x)",
+    "pow": "write power(x, 2)",
+    "trim": "write strip(x)",
+    "log": "write ln(x)",
+    "today": "give the day as a field; a rule depends on the record alone",
+    "now": "give the moment as a field; a rule depends on the record alone",
     "countd": "write nunique(x)",
     "sumif": "write sum(x, where=condition)",
     "countif": "write count(where=condition)",
@@ -246,22 +252,22 @@ class _Reader:
         if not isinstance(node.func, ast.Name):
             self.refuse("E005", "this is not part of the language", node.func, "call a function by its name")
         name = node.func.id
-        if name not in FUNCTIONS and name not in AGGREGATES and name not in ("date", "datetime"):
+        if name not in FUNCTIONS and name not in KNOWN_AGGREGATES and name not in ("date", "datetime"):
             self.unknown_function(name, node)
         where: tree.Node | None = None
         for keyword in node.keywords:
-            if keyword.arg != "where" or name not in AGGREGATES or where is not None:
+            if keyword.arg != "where" or name not in KNOWN_AGGREGATES or where is not None:
                 self.refuse(
                     "E104",
                     f"`{name}` takes no `{keyword.arg or '**'}=` here",
                     keyword.value,
-                    "aggregates take a condition as where=…" if name in AGGREGATES else "",
+                    "aggregates take a condition as where=…" if name in KNOWN_AGGREGATES else "",
                 )
             where = self.read(keyword.value)
         if any(isinstance(argument, ast.Starred) for argument in node.args):
             self.refuse("E005", "this is not part of the language", node)
         arguments = tuple(self.read(argument) for argument in node.args)
-        if name in AGGREGATES and (name not in FUNCTIONS or where is not None or len(arguments) < 2):
+        if name in KNOWN_AGGREGATES and (name not in FUNCTIONS or where is not None or len(arguments) < 2):
             if len(arguments) > 1 or (not arguments and name != "count"):
                 self.refuse("E104", f"`{name}` takes one value", node, f"write {name}(x, where=condition)")
             return tree.Aggregate(name, arguments[0] if arguments else None, where, span)
@@ -283,6 +289,16 @@ class _Reader:
                         return tree.Constant(moment, span)
                 except ValueError:
                     pass
+            case (
+                tree.Constant(float() as year),
+                tree.Constant(float() as month),
+                tree.Constant(float() as day),
+            ):
+                if name == "date" and (found := FUNCTIONS["date"].scalar(year, month, day)) is not None:
+                    assert isinstance(found, dt.date)
+                    return tree.Constant(found, span)
+            case (_, _, _) if name == "date":
+                return tree.Call(name, arguments, span)
         self.refuse("E106", f"`{name}` takes a text that holds one", node, f"write {example}")
 
     def unknown_function(self, name: str, node: ast.Call) -> NoReturn:

@@ -296,7 +296,8 @@ class _Writer:
             codes.append(self.value(argument, common or (NUMBER if kind == "money" else None)))
         if row.nulls == "own":
             return _Code(f"{function}({', '.join(code.text for code in codes)})", found.nullable)
-        return self.guarded(codes, lambda *names: f"{function}({', '.join(names)})")
+        code = self.guarded(codes, lambda *names: f"{function}({', '.join(names)})")
+        return _Code(code.text, nullable=True) if row.partial else code
 
     def logic(self, node: tree.Logic) -> _Code:
         if not self.types[id(node)].nullable:

@@ -130,7 +130,6 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "finer money": _known(lambda units, factor: units * factor),
     "days apart": _known(lambda later, earlier: float(later.toordinal() - earlier.toordinal())),
     "finite": _known(_finite),
-    **{row.name: row.scalar if row.nulls == "own" else _known(row.scalar) for row in FUNCTIONS.values()},
 }
 
 
@@ -138,7 +137,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
 class _Evaluator(SimpleEval):  # type: ignore[misc]
     def __init__(self, checked: Checked, values: Mapping[str, Scalar]) -> None:
         names = {name: values[name] for name in checked.fields}
-        super().__init__(operators=_OPERATORS, functions=_FUNCTIONS, names=names, allowed_attrs={})
+        super().__init__(operators=_OPERATORS, functions={**_FUNCTIONS}, names=names, allowed_attrs={})
         self.nodes = {
             ast.Constant: self._eval_constant,
             ast.Name: self._eval_name,
@@ -213,7 +212,9 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
                 word = ast.And() if operator == "and" else ast.Or()
                 return ast.BoolOp(word, [self.write(operand) for operand in operands])
             case tree.Call(function, arguments):
-                common = found if FUNCTIONS[function].result == "common" else None
+                row = FUNCTIONS[function]
+                self.functions[function] = row.scalar if row.nulls == "own" else _known(row.scalar)
+                common = found if row.result == "common" else None
                 kinds = [self.checked.types[id(argument)].kind for argument in arguments]
                 wanted = [common or (NUMBER if kind == "money" else None) for kind in kinds]
                 written = [self.write(each, want) for each, want in zip(arguments, wanted, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import keyword
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, final
@@ -227,7 +228,8 @@ def _written(node: Node) -> tuple[str, int]:
             negative = isinstance(value, float) and value < 0
             return constant(value), _TIGHTNESS["negative"] if negative else _ATOM
         case Name(name):
-            return name if name.isidentifier() else f"`{name}`", _ATOM
+            plain = name.isidentifier() and not name.startswith("_") and not keyword.iskeyword(name)
+            return name if plain else f"`{name}`", _ATOM
         case Negative(operand):
             return f"-{text(operand, _TIGHTNESS['negative'])}", _TIGHTNESS["negative"]
         case Arithmetic(operator, left, right):
