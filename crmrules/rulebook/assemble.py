@@ -177,6 +177,11 @@ def _trigger_problems(book: Rulebook) -> Iterator[Located]:
                     "B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"
                 ),
             )
+        for unit in dict.fromkeys(model.period for model in models):
+            try:
+                trigger.check(unit)
+            except CrmRulesError as error:
+                yield ("triggers", name), error
         for role in trigger.tell:
             if role not in roles:
                 yield ("triggers", name, "tell"), _unknown("B217", "role", role, roles)

@@ -5,7 +5,7 @@ from crmrules.triggers.decision import Decision
 from crmrules.triggers.intent import Intent, Recipient
 from crmrules.triggers.remind import evaluate, intents
 from crmrules.triggers.threshold import Reached
-from crmrules.triggers.trigger import KINDS, Rule, Trigger
+from crmrules.triggers.trigger import KINDS, Trigger, TriggerRule
 
 __all__ = [
     "KINDS",
@@ -15,8 +15,8 @@ __all__ = [
     "Intent",
     "Reached",
     "Recipient",
-    "Rule",
     "Trigger",
+    "TriggerRule",
     "evaluate",
     "intents",
 ]

@@ -9,11 +9,21 @@ from zoneinfo import ZoneInfo
 import pydantic
 from pydantic import BaseModel, BeforeValidator, Field
 
+from crmrules.errors import CrmRulesError
 from crmrules.fields import Frozen
-from crmrules.kpi.period import MONTHS, Period
+from crmrules.kpi.period import MONTHS, Period, Unit
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
-from crmrules.triggers.trigger import Rule, Severity, Share, basis, figures, kind, period_state, reached
+from crmrules.triggers.trigger import (
+    Severity,
+    Share,
+    TriggerRule,
+    basis,
+    figures,
+    kind,
+    period_state,
+    reached,
+)
 
 
 def _time(value: object) -> object:
@@ -55,9 +65,19 @@ class Due(BaseModel):
             raise ValueError("a time of day is local: write it without a zone")
         return time
 
+    def refuse_beyond(self, unit: Unit) -> None:
+        """Raise CrmRulesError (T104) for a month that periods of the unit do not have."""
+        if self.month is not None and self.month > MONTHS[unit]:
+            raise CrmRulesError(
+                "T104",
+                f"a {unit} has no month {self.month}",
+                hint=f"write 1 to {MONTHS[unit]}, or leave it out",
+            )
+
     def date(self, period: Period) -> dt.date:
-        """The day of a period."""
-        span = period if self.month is None else period.month(min(self.month, MONTHS[period.unit]))
+        """The day of a period. Raises CrmRulesError (T104) for a month that it does not have."""
+        self.refuse_beyond(period.unit)
+        span = period if self.month is None else period.month(self.month)
         days = (span.end - span.start).days + 1
         place = self.day if self.day > 0 else days + 1 + self.day
         return span.start + dt.timedelta(days=min(max(place, 1), days) - 1)
@@ -83,7 +103,7 @@ class Due(BaseModel):
 
 @kind
 @final
-class Behind(Rule):
+class Behind(TriggerRule):
     """Fires once the moment has come, while the period is open and the indicator is below the share."""
 
     kind: Literal["behind"] = "behind"
@@ -92,6 +112,10 @@ class Behind(Rule):
     severity: Severity = "warning"
 
     step: ClassVar[str] = "due"
+
+    def check(self, unit: Unit) -> None:
+        """Refuse a month beyond the period."""
+        self.by.refuse_beyond(unit)
 
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """Fired or not, at a moment; exactly the opposite of `reached` at the same share."""

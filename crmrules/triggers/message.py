@@ -114,9 +114,7 @@ def written(value: Value, style: str, locale: str) -> str:
     if isinstance(value, str) or style == "text":
         return str(value)
     if style == "percent":
-        percent = Decimal(str(value)) * 100
-        rounded = percent.quantize(Decimal("0.1"))
-        return f"{rounded:,f}".removesuffix(".0") + "%"
+        return f"{Decimal(str(value)) * 100:,.1f}".removesuffix(".0") + "%"
     if style == "money":
         return f"{value:,}" if isinstance(value, Decimal) else f"{value:,.2f}"
     if isinstance(value, Decimal | int):

@@ -12,14 +12,14 @@ from crmrules.kpi.standing import Standing
 from crmrules.triggers import message
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.intent import Intent, Recipient, intent_id, occurrence_key
-from crmrules.triggers.trigger import Rule
+from crmrules.triggers.trigger import TriggerRule
 
 SUBJECT = "subject"
 LOCALE = "locale"
 
 
 def evaluate(
-    triggers: Mapping[str, Rule], standings: Iterable[Standing], now: dt.datetime, zone: ZoneInfo
+    triggers: Mapping[str, TriggerRule], standings: Iterable[Standing], now: dt.datetime, zone: ZoneInfo
 ) -> list[Decision]:
     """What every trigger says of every row at a moment, in the order of the rows.
 
@@ -42,7 +42,7 @@ def evaluate(
 
 def intents(
     decisions: Iterable[Decision],
-    triggers: Mapping[str, Rule],
+    triggers: Mapping[str, TriggerRule],
     people: Mapping[str, Mapping[str, str]],
     *,
     locale: str = "en",
@@ -72,7 +72,7 @@ def intents(
     return found
 
 
-def _parameters(decision: Decision, trigger: Rule) -> dict[str, message.Value]:
+def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.Value]:
     standing, basis = decision.standing, decision.basis
     bound = basis.get("bound")
     value = basis.get("value")

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
-from crmrules.triggers.trigger import Rule, Share, basis, figures, kind, period_state, reached
+from crmrules.triggers.trigger import Share, TriggerRule, basis, figures, kind, period_state, reached
 
 
 @kind
 @final
-class Reached(Rule):
+class Reached(TriggerRule):
     """Fires while the period is open and the indicator is at or above a share of its target."""
 
     kind: Literal["reached"] = "reached"

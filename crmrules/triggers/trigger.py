@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 
 from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.fields import Frozen
+from crmrules.kpi.period import Unit
 from crmrules.kpi.standing import Figure, Result, Standing
 from crmrules.triggers import message
 from crmrules.triggers.decision import Decision, Outcome
@@ -39,7 +40,7 @@ Share = Annotated[
 """A share of the target: 0.5, or "50%"."""
 
 
-class Rule(BaseModel):
+class TriggerRule(BaseModel):
     """The fields that every kind has.
 
     indicator: what is looked at; model: of which model, any that has the indicator if not said.
@@ -67,6 +68,9 @@ class Rule(BaseModel):
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """What the trigger decides about one row of a card at a moment (with a time zone)."""
         raise NotImplementedError
+
+    def check(self, unit: Unit) -> None:
+        """Raise CrmRulesError for what does not go with periods of a unit; nothing, unless a kind says so."""
 
     def result(self, standing: Standing) -> Result:
         """The indicator of a row. Raises CrmRulesError (T101) if the row has none of that name."""
@@ -132,11 +136,11 @@ def _value(actual: Figure | None) -> message.Value:
     return actual
 
 
-KINDS: dict[str, type[Rule]] = {}
+KINDS: dict[str, type[TriggerRule]] = {}
 """The kinds of triggers by the name that `kind:` gives."""
 
 
-def kind(rule: type[Rule]) -> type[Rule]:
+def kind(rule: type[TriggerRule]) -> type[TriggerRule]:
     """Make a kind of trigger known by its name. Raises CrmRulesError (T103) for a name that is taken."""
     name = rule.model_fields["kind"].default
     if name in KINDS:
@@ -152,8 +156,8 @@ class _AnyKind:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
-        def validated(data: object) -> Rule:
-            if isinstance(data, Rule):
+        def validated(data: object) -> TriggerRule:
+            if isinstance(data, TriggerRule):
                 return data
             if not isinstance(data, Mapping):
                 raise CrmRulesError(
@@ -179,4 +183,4 @@ class _AnyKind:
         return schema
 
 
-Trigger = Annotated[Rule, _AnyKind]
+Trigger = Annotated[TriggerRule, _AnyKind]
