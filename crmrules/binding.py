@@ -167,7 +167,7 @@ class _Binder:
             value = column.cast(nw.Float64)
         else:
             value = self.converted(name, field, column, dtype)
-        if field.required:
+        if not field.declared.nullable:
             self.refuse(name, value.is_null())
         return value
 
@@ -183,16 +183,20 @@ class _Binder:
         return value
 
     def categories_are_text(self, host: str) -> bool:
-        assert isinstance(self.frame, self.nw.DataFrame)
-        return bool(self.frame[host].cat.get_categories().dtype == self.nw.String)
+        return all(type(value) is str for value in frames.unique(self.frame, host))
 
     def number(self, name: str, field: Field, column: nw.Expr, dtype: Any) -> nw.Expr:
+        if dtype in (self.nw.Int64, self.nw.UInt64, self.nw.Int128, self.nw.UInt128):
+            # Before the cast, which takes 2^53 + 1 for 2^53, and which PyArrow refuses.
+            large = column > LARGEST_INTEGER
+            if not dtype.is_unsigned_integer():
+                large = large | (column < -LARGEST_INTEGER)
+            self.refuse(name, large)
+            if not self.frame.implementation.is_polars():
+                column = self.nw.when(~large).then(column)
         value = frames.numbers(column)
         if field.declared.kind == "number":
-            if dtype in (self.nw.Int64, self.nw.UInt64, self.nw.Int128, self.nw.UInt128):
-                # Before the cast, which takes 2^53 + 1 for 2^53.
-                self.refuse(name, (column > LARGEST_INTEGER) | (column < -LARGEST_INTEGER))
-            elif not dtype.is_integer():
+            if not dtype.is_integer():
                 self.refuse(name, value.abs() == float("inf"))
             return value
         if dtype.is_decimal() and getattr(dtype, "scale", money.MOST_DIGITS + 1) > field.declared.digits:

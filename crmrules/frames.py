@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from crmrules.errors import FieldError, MissingExtraError, shown
+from crmrules.errors import FieldError, shown
 from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
@@ -120,14 +120,16 @@ def beside(host: Frame, derived: Frame) -> Frame:
         return host.with_columns(numbers).join(derived, on=ROW, how="inner").sort(ROW)  # type: ignore[arg-type]
     computed = collected(derived).sort(ROW)
     if len(computed) < len(host):  # type: ignore[arg-type]
-        host = host.filter(nw.col(ROW).is_in(computed[ROW].to_list()))
+        host = host.filter(nw.col(ROW).cast(nw.Float64).is_in(computed[ROW].to_list()))
     return host.with_columns(*(computed[name] for name in computed.columns if name != ROW))
 
 
 def columns_of(frame: Frame) -> dict[str, list[object]]:
     """The columns as lists of Python values, with None for whatever the engine calls missing."""
     taken = collected(frame)
-    return {name: [plain(value) for value in taken[name].to_list()] for name in taken.columns}
+    # By position: pandas may call its columns by numbers, which `taken[…]` takes for rows.
+    values = ([plain(value) for value in column.to_list()] for column in taken.iter_columns())
+    return dict(zip(taken.columns, values, strict=True))
 
 
 def rows_of(frame: Frame) -> list[dict[str, object]]:
@@ -285,46 +287,3 @@ def like(data: object, columns: Mapping[str, Sequence[object]], dtypes: Mapping[
     frame = nw.from_dict(dict(columns), schema=schema, backend=backend)
     filled = [nw.col(name).fill_nan(None).cast(known[dtypes[name]]) for name in numeric]
     return frame.with_columns(*filled).to_native()
-
-
-def read_file(path: str) -> object:
-    """A CSV file as a pandas frame of text, so that the declared fields decide how it is read, or a Parquet
-    file with the types it has. Raises FieldError (F108) for what cannot be read."""
-    import os
-
-    ending = os.path.splitext(path)[1].lower()
-    try:
-        if ending == ".csv":
-            return _read_csv(path)
-        if ending in (".parquet", ".pq"):
-            return _read_parquet(path)
-    except OSError as reason:
-        raise FieldError("F108", f"{path}: {reason.strerror or reason}") from None
-    raise FieldError("F108", f"{path}: not a CSV or Parquet file", hint="its name ends with .csv or .parquet")
-
-
-def _read_csv(path: str) -> object:
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except UnicodeDecodeError as reason:
-        raise FieldError(
-            "F108",
-            f"{path}: byte {reason.start} is not UTF-8",
-            hint="save the file as UTF-8 (in Excel: CSV UTF-8)",
-        ) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as reason:
-        raise FieldError("F108", f"{path}: {reason}") from None
-
-
-def _read_parquet(path: str) -> object:
-    try:
-        import pyarrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise MissingExtraError("pyarrow", "parquet", "a Parquet file") from None
-    try:
-        return parquet.read_table(path)
-    except pyarrow.ArrowInvalid as reason:
-        raise FieldError("F108", f"{path}: {reason}") from None
