@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from crmrules import frames
+from crmrules import files, frames
 from crmrules.errors import CrmRulesError, MissingExtraError
 from crmrules.rulebook import Rulebook, schema
 
@@ -166,7 +166,7 @@ def _read(sources: list[str]) -> dict[str, object]:
             )
         if name in data:
             raise typer.BadParameter(f"{name!r} is given twice", param_hint="--source")
-        data[name] = frames.read_file(file)
+        data[name] = files.read_file(file)
     return data
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from crmrules import Policy, Rulebook, Scorecard
-from crmrules.frames import read_file
+from crmrules.files import read_file
 
 PROJECT = Path(__file__).parents[1]
 BOOK = PROJECT / "examples" / "crm_pipeline.yaml"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
-from crmrules import binding, frames
+from crmrules import binding, frames, money
 from crmrules.errors import RecordError, shown
 from crmrules.expr import tree
 from crmrules.expr.aggregate import lower
@@ -250,8 +250,11 @@ class _Frames:
         if slot.operation == "sum" and feed.crediting and not feed.crediting.whole:
             value = value * nw.col(CREDIT)
             if whole:
-                half = (value.abs() + 0.5).floor()
-                value = nw.when(value < 0.0).then(-half).otherwise(half)
+                # As `money.credited` does it.
+                share = value.abs() * money.NUDGE
+                units = share.floor()
+                units = nw.when(share - units >= 0.5).then(units + 1.0).otherwise(units)
+                value = nw.when(value < 0.0).then(-units).otherwise(units)
         if slot.operation == "distinct" and found is not None and found.kind != "text":
             value = value + 0.0  # PyArrow tells -0.0 from 0.0
         if not whole:

@@ -25,6 +25,9 @@ from crmrules.kpi.scorecard import Figures, Scorecard, delivered_column
 from crmrules.kpi.statement import Explainer
 from crmrules.types import Type
 
+MOST_PERIODS = 600
+"""How many periods a card has at most, 50 years of months."""
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -224,11 +227,23 @@ def _grid(totals: Sequence[Totals], roster: Roster | None, group: Mapping[str, s
         indexes = {index for each in totals for _, index in each.keys}
         if cut.until is not None:
             indexes.add(Period.of(cut.until, cut.unit).index)
-        periods = between(Period(cut.unit, min(indexes)), Period(cut.unit, max(indexes))) if indexes else []
+        periods = _between(min(indexes), max(indexes), cut) if indexes else []
     names = sorted(subjects)
     return Grid(
         tuple(names), tuple(periods), tuple((subject, period) for period in periods for subject in names)
     )
+
+
+def _between(first: int, last: int, cut: Cut) -> list[Period]:
+    """All periods from the first to the last. Raises RecordError (M106) for a span that no company has."""
+    span = Period(cut.unit, first), Period(cut.unit, last)
+    if last - first >= MOST_PERIODS:
+        raise RecordError(
+            "M106",
+            f"the records reach from {span[0]} to {span[1]}",
+            hint="mend the date that is mistyped, or name one period",
+        )
+    return between(*span)
 
 
 def _aligned(column: Column, rows: NDArray[np.int64], empty: float) -> Column:

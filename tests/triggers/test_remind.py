@@ -11,7 +11,7 @@ import pytest
 
 from crmrules import Rulebook
 from crmrules.errors import CrmRulesError
-from crmrules.frames import read_file
+from crmrules.files import read_file
 from crmrules.kpi import Period, Result, Standing
 from crmrules.triggers import Behind, Due, Reached, evaluate, intents
 
