@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -130,15 +131,18 @@ _PLAIN = frozenset({str, int, float, bool, Decimal, dt.date, dt.datetime})
 
 
 def _plain(value: object) -> object:
-    """A numpy or pandas scalar as the Python value it stands for; anything else is refused."""
-    module = type(value).__module__.partition(".")[0]
-    if module == "numpy" and hasattr(value, "item"):
-        value = value.item()
-    elif module == "pandas":
-        if type(value).__name__ in ("NaTType", "NAType"):
-            return None
-        if type(value).__name__ == "Timestamp":
-            value = value.to_pydatetime()  # type: ignore[attr-defined]
+    """A numpy or pandas scalar as the Python value it stands for; anything else is refused.
+
+    The classes are compared themselves: a stranger's class can call itself what it likes.
+    """
+    exact = type(value)
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if numpy is not None and numpy.generic in type.__dict__["__mro__"].__get__(exact):
+        value = numpy.generic.item(value)
+    elif pandas is not None and (value is pandas.NaT or value is pandas.NA):
+        return None
+    elif pandas is not None and exact is pandas.Timestamp:
+        value = value.to_pydatetime(warn=False)  # type: ignore[attr-defined]
     if type(value) not in _PLAIN:
         raise Unfit("it is not a plain value")
     return value

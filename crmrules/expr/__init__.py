@@ -2,5 +2,6 @@
 
 from crmrules.errors import ExpressionError
 from crmrules.expr.expression import Expression
+from crmrules.expr.functions import Function, register
 
-__all__ = ["Expression", "ExpressionError"]
+__all__ = ["Expression", "ExpressionError", "Function", "register"]

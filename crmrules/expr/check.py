@@ -47,9 +47,17 @@ class Checked:
         return self.types[id(self.tree)]
 
 
-def check(node: tree.Node, fields: Schema, *, text: str = "", measures: Schema | None = None) -> Checked:
+def check(
+    node: tree.Node,
+    fields: Schema,
+    *,
+    text: str = "",
+    measures: Schema | None = None,
+    budget: int = DEAREST,
+) -> Checked:
     """The checked tree. `measures` are the names allowed outside aggregates; without it, none are allowed
-    beside an aggregate, and a tree without aggregates is about one record's `fields`.
+    beside an aggregate, and a tree without aggregates is about one record's `fields`. `budget` is the most
+    that a record may cost.
 
     Raises ExpressionError: E101 unknown name, E102 types that do not go together, E104 wrong arguments,
     E105 aggregates where none can be, E107 too dear.
@@ -57,8 +65,8 @@ def check(node: tree.Node, fields: Schema, *, text: str = "", measures: Schema |
     checker = _Checker(text or tree.text(node), fields, measures, node)
     checker.visit(node)
     cost = _cost(node, checker.types)
-    if cost > DEAREST:
-        checker.refuse("E107", f"the expression costs {cost:,} steps a record, {DEAREST:,} is the most", node)
+    if cost > budget:
+        checker.refuse("E107", f"the expression costs {cost:,} steps a record, {budget:,} is the most", node)
     read = tuple(checker.read)
     return Checked(node, checker.text, checker.types, checker.operands, read, checker.read, cost)
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, final
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal, Protocol, final
 
 from crmrules.errors import ExpressionError, Span
 from crmrules.expr import tree
-from crmrules.expr.check import Checked, Schema, check, has_aggregate
+from crmrules.expr.check import DEAREST, Checked, Schema, check, has_aggregate
+from crmrules.expr.gate import LONGEST_EXPRESSION
 from crmrules.expr.parse import parse
+from crmrules.expr.record import values_of
 from crmrules.expr.scalar import Evaluate, compile_record
-from crmrules.types import Scalar, Type, fit
+from crmrules.types import Type
 
 if TYPE_CHECKING:
     import narwhals as nw
 
     from crmrules.expr.traced import Step
+
+
+Interpreter = Literal["compile", "simpleeval"]
 
 
 class HasSchema(Protocol):
@@ -42,29 +47,33 @@ class Expression:
     most; `str()` gives the canonical text, which parses back to the same tree.
     """
 
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Checked, interpreter: Interpreter = "compile") -> None:
         self.checked = checked
+        self.interpreter = interpreter
 
     @classmethod
-    def parse(cls, text: str, fields: Mapping[str, str | Type] | HasSchema) -> Expression:
+    def parse(
+        cls,
+        text: str,
+        fields: Mapping[str, str | Type] | HasSchema,
+        *,
+        budget: int = DEAREST,
+        interpreter: Interpreter = "compile",
+    ) -> Expression:
         """The expression of a text over declared fields: a mapping of name to type, or a source.
 
         Types are `text`, `number`, `money(2)`, `date`, `datetime` and `bool`, each with `not null` behind
-        it if no value is ever missing. Raises ExpressionError, which shows the place in the text.
+        it if no value is ever missing. `budget` is the most steps that a record may cost; `interpreter`
+        is `compile`, or `simpleeval` for hosts that forbid Python's `compile` (25 times slower, same
+        values). The same text over the same fields gives the same object again.
+        Raises ExpressionError, which shows the place in the text.
         """
         if type(text) is not str:
             raise ExpressionError("E004", "an expression is a text", text="", span=Span(0, 1))
-        schema = schema_of(fields)
-        node = parse(text)
-        if has_aggregate(node):
-            raise ExpressionError(
-                "E105",
-                "an aggregate looks at many records, here is only one",
-                text=text,
-                span=next(part.span for part in tree.walk(node) if isinstance(part, tree.Aggregate)),
-                hint="use it as a measure or an indicator",
-            )
-        return cls(check(node, schema, text=text))
+        declared = fields if isinstance(fields, Mapping) else fields.schema
+        if len(text) > LONGEST_EXPRESSION:
+            parse(text)
+        return _parsed(text, tuple(declared.items()), budget, interpreter)
 
     @property
     def tree(self) -> tree.Node:
@@ -88,7 +97,11 @@ class Expression:
 
     @cached_property
     def _evaluate(self) -> Evaluate:
-        return compile_record(self.checked)
+        if self.interpreter == "compile":
+            return compile_record(self.checked)
+        from crmrules.expr.traced import interpreted
+
+        return lambda record: interpreted(self.checked, values_of(self.checked, record))
 
     def __call__(self, record: Mapping[str, object]) -> float | str | bool | Decimal | dt.date | None:
         """The value for one record; None where it is unknown. Money comes as a Decimal.
@@ -106,12 +119,7 @@ class Expression:
         """The value of every part, with its text, for explanations."""
         from crmrules.expr.traced import trace
 
-        self._evaluate(record)
-        schema = self.checked.schema
-        values: dict[str, Scalar] = {
-            name: fit(record[name], schema[name].kind, schema[name].digits) for name in self.fields
-        }
-        return trace(self.checked, values)[1]
+        return trace(self.checked, values_of(self.checked, record))[1]
 
     def column(self) -> nw.Expr:
         """The value as a narwhals expression over a frame that a source has bound."""
@@ -130,6 +138,22 @@ class Expression:
 
     def __hash__(self) -> int:
         return hash(self.tree)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(
+    text: str, fields: tuple[tuple[str, str | Type], ...], budget: int, interpreter: Interpreter
+) -> Expression:
+    node = parse(text)
+    if has_aggregate(node):
+        raise ExpressionError(
+            "E105",
+            "an aggregate looks at many records, here is only one",
+            text=text,
+            span=next(part.span for part in tree.walk(node) if isinstance(part, tree.Aggregate)),
+            hint="use it as a measure or an indicator",
+        )
+    return Expression(check(node, schema_of(dict(fields)), text=text, budget=budget), interpreter)
 
 
 def schema_of(fields: Mapping[str, str | Type] | HasSchema) -> Schema:

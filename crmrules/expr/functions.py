@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from crmrules.expr import on_dates, on_numbers, on_texts
+from crmrules.expr.gate import is_plain
 from crmrules.expr.on_numbers import round_half_away
 from crmrules.expr.signature import ANY, NUMERIC, ORDERED, Function
 from crmrules.types import Kind
@@ -64,6 +65,21 @@ AGGREGATES: Mapping[str, AggregateFunction] = {
 }
 
 
+def register(function: Function) -> None:
+    """Add a host's own function, for the whole process; call it before expressions are parsed.
+
+    The function must be pure. A scalar implementation gets plain values and returns one of the declared
+    result (None where there is none, if `partial`). Raises ValueError for a name that is taken.
+    """
+    taken = FUNCTIONS.get(function.name)
+    if taken == function:
+        return
+    name = function.name
+    if taken is not None or name in KNOWN_AGGREGATES or name == "datetime" or not is_plain(name):
+        raise ValueError(f"`{name}` cannot be the name of a function, or is one already")
+    FUNCTIONS[name] = function
+
+
 def names_of_functions() -> list[str]:
     """Every function's name, for hints."""
     return sorted({*FUNCTIONS, *AGGREGATES})
@@ -81,5 +97,6 @@ __all__ = [
     "AggregateFunction",
     "Function",
     "names_of_functions",
+    "register",
     "round_half_away",
 ]

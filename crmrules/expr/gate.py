@@ -112,7 +112,7 @@ def gate(text: str) -> Gated:
         )
     if not text or text.isspace():
         refuse("E004", "the expression is empty", text, Span(0, 1), hint="write for example amount > 100")
-    if not text.isascii():
+    if not text.isascii() or not text.isprintable():
         _refuse_invisible(text)
     return _words(text)
 

@@ -11,14 +11,14 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never, final
+from typing import NoReturn, assert_never, final
 
 from crmrules import money
-from crmrules.errors import FieldError, did_you_mean, shown
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, may_overflow
 from crmrules.expr.functions import FUNCTIONS
-from crmrules.types import EXPECTED, NUMBER, Scalar, Type, Unfit, fit
+from crmrules.expr.record import loaded, unreadable
+from crmrules.types import LARGEST_INTEGER, NUMBER, Scalar, Type
 
 Evaluate = Callable[[Mapping[str, object]], Scalar]
 EvaluateMany = Callable[..., list[Scalar]]
@@ -100,7 +100,7 @@ class _Writer:
     def compiled(self, lines: Sequence[str], name: str) -> object:
         space: dict[str, object] = {
             "__builtins__": {},
-            "KeyError": KeyError,
+            "Exception": Exception,
             "zip": zip,
             "float": float,
             "str": str,
@@ -109,7 +109,7 @@ class _Writer:
             "type": type,
             "date": dt.date,
             "datetime": dt.datetime,
-            "missing": self.missing,
+            "unreadable": self.unreadable,
             "load": self.load,
             "inf": math.inf,
             **self.constants,
@@ -120,30 +120,11 @@ class _Writer:
     def local(self, name: str) -> str:
         return self.locals[name]
 
-    def missing(self, record: Mapping[str, object]) -> None:
-        name = next(name for name in self.checked.fields if name not in record)
-        raise FieldError(
-            "F103",
-            f"the record has no field `{name}`",
-            field=name,
-            hint=did_you_mean(name, [key for key in record if type(key) is str]),
-        )
-
     def load(self, name: str, value: object) -> Scalar:
-        declared = self.checked.schema[name]
-        try:
-            loaded = fit(value, declared.kind, declared.digits)
-        except (Unfit, money.NotMoney) as reason:
-            raise FieldError(
-                "F104",
-                f"field `{name}` holds {shown(value)}: {reason}",
-                field=name,
-                value=value,
-                hint=f"it is declared as {EXPECTED[declared.kind]}",
-            ) from None
-        if loaded is None and not declared.nullable:
-            raise FieldError("F105", f"field `{name}` is missing but declared `not null`", field=name)
-        return loaded
+        return loaded(self.checked, name, value)
+
+    def unreadable(self, record: object, reason: BaseException) -> NoReturn:
+        unreadable(self.checked, record, reason)
 
     def reading(self, *, bound: bool) -> list[str]:
         """The lines that take the fields out of the record."""
@@ -151,7 +132,7 @@ class _Writer:
         if not fields:
             return []
         lines = ["    try:", *(f"        {self.local(name)} = record[{name!r}]" for name in fields)]
-        lines += ["    except KeyError:", "        missing(record)"]
+        lines += ["    except Exception as reason:", "        unreadable(record, reason)"]
         return (
             lines if bound else [*lines, *(f"    {line}" for name in fields for line in self.loading(name))]
         )
@@ -160,13 +141,19 @@ class _Writer:
         """The lines that check one value; the common case costs one comparison of types."""
         local, declared = self.local(name), self.checked.schema[name]
         plain = {"text": "str", "bool": "bool", "date": "date", "number": "float"}.get(declared.kind)
+        load = f"{local} = load({name!r}, {local})"
+        other = f"elif {local} is not None" if declared.nullable else "else"
         if plain == "float":
-            test = f"type({local}) is not float or not -inf < {local} < inf"
-        elif plain:
-            test = f"type({local}) is not {plain}"
-        else:
-            test = "1"
-        return [f"if {test}: {local} = load({name!r}, {local})"]
+            within = f"{-LARGEST_INTEGER} <= {local} <= {LARGEST_INTEGER}"
+            return [
+                f"if type({local}) is float:",
+                f"    if not -inf < {local} < inf: {load}",
+                f"elif type({local}) is int and {within}: {local} = float({local})",
+                f"{other}: {load}",
+            ]
+        known = f" and {local} is not None" if declared.nullable else ""
+        test = f"type({local}) is not {plain}{known}" if plain else f"{local} is not None"
+        return [f"if {test}: {load}"] if plain or declared.nullable else [load]
 
     def temporary(self) -> str:
         self.temporaries += 1
