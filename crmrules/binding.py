@@ -32,7 +32,7 @@ class BoundFrame:
 @final
 @dataclass(frozen=True, slots=True)
 class BoundRecords:
-    """Records with a value for each needed field, their ids and positions, and the rows that were set aside."""
+    """Records with a value for each needed field, their ids and positions, and the rows set aside."""
 
     rows: list[dict[str, Scalar]]
     ids: list[object]

@@ -70,7 +70,7 @@ def number_frame(frame: frames.Frame, name: str, sequence: Sequence, source: Sou
         part = part.filter(condition_column(sequence.where.check(source.schema)))
     part = part.select(frames.ROW, *keys).filter(*(~nw.col(key).is_null() for key in keys))
     ordered = frames.collected(part.sort(*keys))
-    _refuse_ties(ordered, keys, name)
+    _refuse_ties(ordered, keys, name, source)
     ordered = ordered.with_row_index("@position")
     first = ordered.group_by(*sequence.per).agg(nw.col("@position").min().alias("@first"))
     numbered = ordered.join(first, on=[*sequence.per], how="left").select(
@@ -80,12 +80,13 @@ def number_frame(frame: frames.Frame, name: str, sequence: Sequence, source: Sou
     return whole.join(joined, on=frames.ROW, how="left")  # type: ignore[arg-type]
 
 
-def _refuse_ties(ordered: nw.DataFrame[Any], keys: Listed[str], name: str) -> None:
+def _refuse_ties(ordered: nw.DataFrame[Any], keys: Listed[str], name: str, source: Source) -> None:
     if len(ordered.unique(subset=[*keys])) == len(ordered):
         return
     rows = frames.rows_of(ordered.select(*keys))
     tied = next(row for row, following in pairwise(rows) if row == following)
-    _refuse_tie(name, tied)
+    schema = source.schema
+    _refuse_tie(name, {key: frames.delivered(value, schema[key]) for key, value in tied.items()})  # type: ignore[arg-type]
 
 
 def _refuse_tie(name: str, tied: Mapping[str, object]) -> NoReturn:
