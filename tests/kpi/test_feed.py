@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmrules import Model, Policy, RecordError, Source
+from crmrules import Model, Policy, RecordError, Source, money
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.score import Plan
 
@@ -276,3 +276,19 @@ def test_days_far_from_today_fall_into_their_own_month(engines: Mapping[str, Any
         rows = [row(day=dt.date(year, 12, 31))]
         card = plan({"records": "count()"}).score({"orders": engines[name](rows)})
         assert [str(period) for period in card.periods] == [f"{year:04d}-12"], name
+
+
+def test_half_a_cent_is_rounded_up_although_its_float_is_below(engine: Any) -> None:
+    # 0.50 x 0.29 is 0.145; as floats 14.499999999999998 cents.
+    policy = Policy(rules=[{"when": "kind == 'x'", "credit": 0.29, "because": "a share"}], default=1)
+    row = {"who": "Ann", "day": dt.date(2026, 11, 3), "customer": "Acme", "hours": 1.0, "kind": "x"}
+    rows = numbered([{**row, "amount": Decimal("0.50")}, {**row, "amount": Decimal("-0.50")}])
+    for record, cents in zip(rows, ("0.15", "-0.15"), strict=True):
+        card = plan({"amount_sum": "sum(amount)"}, policy).score({"orders": engine([record])})
+        assert card.standing("Ann", "2026-11").results["amount_sum"].actual == Decimal(cents)
+
+
+@given(cents=st.integers(-10_000_000, 10_000_000), percent=st.integers(0, 100))
+def test_a_percentage_of_money_is_rounded_as_people_do(cents: int, percent: int) -> None:
+    exact = (Decimal(cents) * percent / 100).quantize(Decimal(1), ROUND_HALF_UP)
+    assert money.credited(cents, percent / 100) == exact

@@ -347,3 +347,11 @@ def test_a_source_without_data_is_named() -> None:
     with pytest.raises(FieldError, match="orders") as without:
         plan().score({})
     assert "--source orders=FILE" in without.value.hint
+
+
+def test_a_mistyped_year_is_an_error_and_not_two_thousand_years_of_rows(engine: Any) -> None:
+    rows = [row(), row(day=dt.date(206, 11, 3), number="N2")]
+    with pytest.raises(RecordError) as caught:
+        plan().score({"orders": engine(rows)})
+    assert caught.value.code == "M106"
+    assert "from 0206-11 to 2026-11" in caught.value.message
