@@ -93,6 +93,8 @@ def test_a_frame_is_bound_as_its_rows_are(engine: str, table: tuple[pl.DataFrame
     frame, declared, rounding = table
     # numpy has no dates: pandas holds them as timestamps.
     assume(not (engine == "pandas" and declared == "datetime" and frame["value"].dtype == pl.Date))
+    # nor missing whole numbers: they come as floats.
+    assume(not (engine == "pandas" and frame["value"].dtype.is_integer() and frame["value"].null_count()))
     source = source_of(declared, rounding, "quarantine")
     rows = [{"value": value} for value in frame["value"].to_list()]
     by_row = bind_records(source, rows, ["value"])
