@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
-from crmrules.triggers.trigger import Share, TriggerRule, basis, figures, kind, period_state, reached
+from crmrules.triggers.trigger import Share, TriggerRule, basis, figures, kind, no_data, period_state, reached
 
 
 @kind
@@ -22,17 +22,18 @@ class Reached(TriggerRule):
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """Fired or not, at a moment; see `trigger.reached` for what counts as reached."""
         result = self.result(standing)
+
+        def decided(outcome: Outcome, code: str, reason: str) -> Decision:
+            found = basis(result, self.share)
+            return Decision(name, standing, self.step, outcome, code, reason, now, found)
+
         state = period_state(standing, now, zone)
         if state is not None:
             over = "is over" if state == "closed" else "has not begun"
-            reason = f"{standing.period} {over}"
-            return Decision(name, standing, self.step, state, f"PERIOD_{state.upper()}", reason, now)
+            return decided(state, f"PERIOD_{state.upper()}", f"{standing.period} {over}")
         met = reached(result, self.share)
         if met is None:
-            return Decision(
-                name, standing, self.step, "no_data", "NO_DATA", f"{result.name} has no value or target", now
-            )
-        outcome: Outcome = "fired" if met else "not_met"
-        code = "REACHED_TARGET" if met else "BELOW_TARGET"
-        found = basis(result, self.share)
-        return Decision(name, standing, self.step, outcome, code, figures(result, self.share), now, found)
+            return decided("no_data", "NO_DATA", no_data(result))
+        if met:
+            return decided("fired", "REACHED_TARGET", figures(result, self.share))
+        return decided("not_met", "BELOW_TARGET", figures(result, self.share))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -23,6 +25,11 @@ from crmrules.triggers.decision import Decision, Outcome
 TOLERANCE = 1e-9
 """How far below its bound a float may be, relative to the bound, and still count as reached; the order in
 which a sum was added up changes it by about 1e-14. Money is exact and compared exactly."""
+
+_EXACT = decimal.Context(prec=1_000, rounding=decimal.ROUND_FLOOR)
+"""The library's own, because the host's may round to fewer digits than an amount has."""
+
+_SIGNS = {("higher", True): "≥", ("higher", False): "<", ("lower", True): "≤", ("lower", False): ">"}
 
 Severity = Literal["info", "warning", "critical"]
 _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*\Z")
@@ -57,6 +64,13 @@ class TriggerRule(BaseModel):
     severity: Severity = "info"
 
     step: ClassVar[str] = "fire"
+
+    @pydantic.field_validator("tell")
+    @classmethod
+    def _each_once(cls, tell: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := [role for role in tell if tell.count(role) > 1]:
+            raise ValueError(f"the role `{twice[0]}` stands there twice: name each role once")
+        return tell
 
     @pydantic.field_validator("message")
     @classmethod
@@ -94,27 +108,47 @@ def period_state(standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Outcom
 def reached(result: Result, share: float) -> bool | None:
     """Whether the indicator is at or above a share of its target; None where nothing is known.
 
-    Money (a Decimal) is compared exactly: actual >= share x target, both as the decimals they are written
-    as. All else, and an indicator where lower is better, goes by the attainment, within `TOLERANCE`.
-    Where lower is better, a value of 0 or less is beyond every attainment, and reached.
+    Money (a Decimal) is compared exactly, all figures as the decimals they are written as:
+    actual >= share x target, or where lower is better share x actual <= target. All else goes by the
+    attainment, within `TOLERANCE`. Where lower is better, a value of 0 or less is beyond every attainment,
+    and reached. NaN is unknown: it fires neither `reached` nor `behind`.
     """
-    if result.actual is None or not result.target:
+    if _unknown(result.actual) or not has_target(result):
         return None
+    if isinstance(result.actual, Decimal):
+        if result.direction == "higher":
+            return result.actual >= bound(result, share)
+        return _EXACT.multiply(result.actual, Decimal(str(share))) <= Decimal(str(result.target))
     if result.attainment is None:
         return True if result.direction == "lower" and result.score is not None else None
-    if isinstance(result.actual, Decimal) and result.direction == "higher":
-        return result.actual >= bound(result, share)
+    if math.isnan(result.attainment):
+        return None
     return result.attainment >= share - TOLERANCE * share
 
 
+def has_target(result: Result) -> bool:
+    """Whether there is a target to hold the value against; 0 is none."""
+    return result.target is not None and result.target != 0 and math.isfinite(result.target)
+
+
 def bound(result: Result, share: float) -> Decimal:
-    """The value that is the share of the target."""
-    return Decimal(str(share)) * Decimal(str(result.target))
+    """The value at which the share of the target is reached, with at least as many decimals as the value.
+
+    share x target, exactly. Where lower is better target / share, since attainment is target / actual; it
+    is cut off, never rounded up, so that a value at the bound has reached the share.
+    """
+    part, target = Decimal(str(share)), Decimal(str(result.target))
+    digits = _decimals(result.actual) if isinstance(result.actual, Decimal) else 0
+    if result.direction == "higher":
+        return _at_least(_EXACT.multiply(part, target), digits)
+    places = digits if isinstance(result.actual, Decimal) else max(4, _decimals(target) + 2)
+    quotient = _EXACT.divide(target, part)
+    return _at_least(quotient.quantize(_unit(places), context=_EXACT), digits)
 
 
 def basis(result: Result, share: float) -> Mapping[str, Figure | None]:
     """The figures that a decision rests on."""
-    limit = bound(result, share) if result.target else None
+    limit = bound(result, share) if has_target(result) else None
     return {
         "value": result.actual,
         "target": result.target,
@@ -125,15 +159,38 @@ def basis(result: Result, share: float) -> Mapping[str, Figure | None]:
 
 
 def figures(result: Result, share: float) -> str:
-    """The same in words."""
-    value = message.written(_value(result.actual), "number", "en")
-    target = message.written(result.target, "number", "en")
+    """The same in words: `sales is 48,700.00 < 50,000.00, 50% of the target 100,000`."""
+    value = message.written(result.actual, "number", "en")
+    limit = message.written(bound(result, share), "number", "en")
     percent = message.written(share, "percent", "en")
-    return f"{result.name} is {value}, {percent} of the target {target} is {bound(result, share):,f}"
+    target = message.written(result.target, "number", "en")
+    sign = _SIGNS[result.direction, bool(reached(result, share))]
+    return f"{result.name} is {value} {sign} {limit}, {percent} of the target {target}"
 
 
-def _value(actual: Figure | None) -> message.Value:
-    return actual
+def no_data(result: Result) -> str:
+    """What is missing, in words."""
+    return f"{result.name} has no {'value' if has_target(result) else 'target'}"
+
+
+def _unknown(figure: Figure | None) -> bool:
+    if isinstance(figure, Decimal):
+        return figure.is_nan()
+    return figure is None or (isinstance(figure, float) and math.isnan(figure))
+
+
+def _at_least(value: Decimal, digits: int) -> Decimal:
+    """The same value without idle zeros, but with so many decimals at least."""
+    return value.quantize(_unit(max(digits, _decimals(value.normalize(_EXACT)))), context=_EXACT)
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _unit(decimals: int) -> Decimal:
+    return Decimal(1).scaleb(-decimals)
 
 
 KINDS: dict[str, type[TriggerRule]] = {}
@@ -164,10 +221,11 @@ class _AnyKind:
                     "T102", f"{shown(data)} is no trigger", hint="write kind: reached and its keys"
                 )
             name = data.get("kind")
-            if name not in KINDS:
-                what = "a trigger needs a kind" if name is None else f"there is no kind of trigger `{name}`"
+            if not isinstance(name, str) or name not in KINDS:
+                written = f"`{name}`" if isinstance(name, str) else shown(name)
+                what = "a trigger needs a kind" if name is None else f"there is no kind of trigger {written}"
                 raise CrmRulesError("T102", what, hint=did_you_mean(str(name), KINDS))
-            return KINDS[str(name)].model_validate(data)
+            return KINDS[name].model_validate(data)
 
         return core_schema.no_info_plain_validator_function(
             validated,

@@ -1,6 +1,7 @@
 """What all kinds share: shares, the comparison with the target, kinds by name."""
 
 import datetime as dt
+import decimal
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from crmrules.errors import CrmRulesError
 from crmrules.kpi import Result, Standing
 from crmrules.rulebook import schema
 from crmrules.triggers import KINDS, Decision, Reached
-from crmrules.triggers.trigger import TriggerRule, kind, reached
+from crmrules.triggers.trigger import TriggerRule, bound, kind, reached
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,46 @@ def test_an_unknown_kind_is_told_the_known_ones() -> None:
 
 def test_the_published_schema_knows_the_shipped_kinds() -> None:
     assert {"Reached", "Behind"} <= set(schema()["$defs"])
+
+
+def test_a_bound_is_as_exact_whatever_the_hosts_decimals_are() -> None:
+    result = Result("sales", Decimal("49999.995"), 99_999.99, 0.5)
+    with decimal.localcontext(decimal.Context(prec=6)):
+        assert (bound(result, 0.5), reached(result, 0.5)) == (Decimal("49999.995"), True)
+
+
+def test_money_where_lower_is_better_is_compared_to_the_cent() -> None:
+    def met(value: str) -> bool | None:
+        actual = Decimal(value)
+        attainment = 50_000_000 / float(actual)
+        return reached(Result("returns", actual, 50_000_000.0, attainment, direction="lower"), 1.0)
+
+    assert (met("50000000.00"), met("50000000.01")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("result", "share", "expected"),
+    [
+        (Result("sales", Decimal("1.00"), 100_000.0), 0.5, "50000.00"),
+        (Result("sales", Decimal("1.00"), 123_456.78), 0.35, "43209.873"),
+        (Result("visits", 7.0, 10.0), 0.8, "8"),
+        # 14 days are 10 / 14 = 71 % of a target of 10 days, 12.5 days are 80 %.
+        (Result("cycle", 14.0, 10.0, direction="lower"), 0.8, "12.5"),
+        (Result("returns", Decimal("1.00"), 500.0, direction="lower"), 0.9, "555.55"),
+    ],
+)
+def test_the_bound_is_the_value_at_which_the_share_is_reached(
+    result: Result, share: float, expected: str
+) -> None:
+    assert str(bound(result, share)) == expected
+
+
+def test_a_role_is_told_once() -> None:
+    with pytest.raises(pydantic.ValidationError, match="`manager` stands there twice"):
+        Reached(indicator="sales", tell=("manager", "subject", "manager"))
+
+
+def test_a_kind_that_is_no_name_is_an_error_of_the_document() -> None:
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.of(document({"kind": ["reached"], "indicator": "sales"}))
+    assert [problem.code for problem in caught.value.problems] == ["T102"]
