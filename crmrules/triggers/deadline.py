@@ -21,6 +21,7 @@ from crmrules.triggers.trigger import (
     basis,
     figures,
     kind,
+    no_data,
     period_state,
     reached,
 )
@@ -33,6 +34,9 @@ def _time(value: object) -> object:
             return dt.time.fromisoformat(value)
         except ValueError:
             raise ValueError(f"{value!r} is no time of day: write it as 18:00") from None
+    if not isinstance(value, dt.time):
+        # YAML 1.1 reads 18:00 as 1080, which would pass for seconds.
+        raise ValueError('a time of day is a text: write it as "18:00", in quotes')
     return value
 
 
@@ -43,6 +47,9 @@ class Due(BaseModel):
     day: the day of the period, from 1; with `month` the day of that month of the period (from 1).
     Negative days count from the end: -1 is the last. A day beyond the end is the last one, so that the
     31st of a February is the 28th or 29th. time: of day; midnight at the start of the day if not said.
+
+    >>> Due(day=-1, time="18:00").instant(Period.parse("2026-11"), ZoneInfo("Asia/Shanghai")).isoformat()
+    '2026-11-30T18:00:00+08:00'
     """
 
     model_config = Frozen
@@ -129,11 +136,11 @@ class Behind(TriggerRule):
         state = period_state(standing, now, zone)
         if state == "closed":
             return decided("closed", "PERIOD_CLOSED", f"{standing.period} is over")
-        if now < due:
+        if now.astimezone(dt.UTC) < due:  # within one zone Python compares the clocks, not the moments
             return decided("not_due", "NOT_DUE", f"it is due at {due:%Y-%m-%d %H:%M}")
         met = reached(result, self.share)
         if met is None:
-            return decided("no_data", "NO_DATA", f"{result.name} has no value or target")
+            return decided("no_data", "NO_DATA", no_data(result))
         if met:
             return decided("not_met", "AT_TARGET_AT_DEADLINE", figures(result, self.share))
         return decided("fired", "BELOW_TARGET_AT_DEADLINE", figures(result, self.share))

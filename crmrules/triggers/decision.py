@@ -36,8 +36,12 @@ class Decision:
 
     @property
     def late_by(self) -> dt.timedelta:
-        """How long after its time it was evaluated."""
-        return self.evaluated_at - self.scheduled_at if self.scheduled_at else dt.timedelta()
+        """How long after its time it was evaluated; nothing before it."""
+        if self.scheduled_at is None:
+            return dt.timedelta()
+        # Within one zone Python subtracts the clocks, which a change to summer time moves.
+        late = self.evaluated_at.astimezone(dt.UTC) - self.scheduled_at.astimezone(dt.UTC)
+        return max(late, dt.timedelta())
 
     def as_dict(self) -> dict[str, object]:
         """The decision as plain data that JSON can hold; figures are texts, so that money stays exact."""
