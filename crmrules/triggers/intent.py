@@ -17,6 +17,13 @@ from crmrules.triggers.trigger import Severity
 
 KEY_VERSION = 1
 
+_SEVERITIES: Mapping[Severity, tuple[str, int]] = {
+    "info": ("INFO", 9),
+    "warning": ("WARN", 13),
+    "critical": ("ERROR", 17),
+}
+"""Name and number by the severity extension of CloudEvents, which takes the numbers of OpenTelemetry."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -75,18 +82,23 @@ class Intent:
     def as_cloudevent(self) -> dict[str, Any]:
         """The intent as a CloudEvents 1.0 event that JSON can hold.
 
+        `correlationid` is the fingerprint: the same for all reminders of one trigger to one subject.
+
         Source: CloudEvents specification 1.0.2, "Context Attributes"; extension names are lower-case
-        letters and digits.
+        letters and digits. Extensions "Correlation" and "Severity".
         """
         decision = self.decision
+        severity, number = _SEVERITIES[self.severity]
         return {
             "specversion": "1.0",
             "id": self.id,
             "source": f"/crmrules/{quote(self.tenant)}".rstrip("/"),
             "type": "crmrules.reminder.fired.v1",
             "subject": f"{decision.standing.model}/{self.subject}",
-            "time": decision.evaluated_at.isoformat(),
-            "severitytext": self.severity.upper(),
+            "time": decision.evaluated_at.astimezone(dt.UTC).isoformat(),
+            "correlationid": fingerprint(decision, self.tenant),
+            "severitytext": severity,
+            "severitynumber": number,
             "datacontenttype": "application/json",
             "data": {
                 "occurrence": self.key,
@@ -127,18 +139,29 @@ class Intent:
         return f'<table style="border-collapse:collapse;font-size:90%">{cells}</table>'
 
 
-def occurrence_key(decision: Decision, tenant: str = "") -> str:
-    """The identity of what a decision is about: SHA-256 over canonical JSON, NFC, sorted keys, no floats."""
-    standing = decision.standing
+def fingerprint(decision: Decision, tenant: str = "") -> str:
+    """The identity of a trigger and a subject, whatever the period: what a state is kept for.
+
+    SHA-256 over canonical JSON: NFC, sorted keys, no floats.
+    """
     return _digest(
         {
             "v": KEY_VERSION,
             "tenant": tenant,
             "rule": decision.trigger,
             "generation": 0,
-            "model": standing.model,
-            "subject": standing.subject,
-            "period": str(standing.period),
+            "model": decision.standing.model,
+            "subject": decision.standing.subject,
+        }
+    )
+
+
+def occurrence_key(decision: Decision, tenant: str = "") -> str:
+    """The identity of what a decision is about: the fingerprint, the period, the episode and the step."""
+    return _digest(
+        {
+            "fingerprint": fingerprint(decision, tenant),
+            "period": str(decision.standing.period),
             "episode": 0,
             "step": decision.step,
         }
@@ -157,4 +180,5 @@ def _digest(parts: Mapping[str, str | int]) -> str:
         for name, part in parts.items()
     }
     text = json.dumps(spelled, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    # A name that a host cut in the middle of a character is still a name.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
