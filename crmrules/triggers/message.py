@@ -7,6 +7,7 @@ indexes and no format codes, so a template from a stranger can neither leak nor 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -106,8 +107,11 @@ def render(template: str, parameters: Mapping[str, Value], locale: str) -> str:
 
 
 def written(value: Value, style: str, locale: str) -> str:
-    """One value in a style: `money` has its own decimals or two, `percent` is of a share."""
-    if value is None:
+    """One value in a style: `money` has its own decimals or two, `percent` is of a share.
+
+    What is missing, or no finite number, is a dash.
+    """
+    if value is None or not _finite(value):
         return MISSING
     if isinstance(value, dt.date):
         return _date(value, locale)
@@ -115,26 +119,48 @@ def written(value: Value, style: str, locale: str) -> str:
         return str(value)
     if style == "percent":
         return f"{Decimal(str(value)) * 100:,.1f}".removesuffix(".0") + "%"
+    if isinstance(value, Decimal):
+        return f"{value:,f}"
     if style == "money":
-        return f"{value:,}" if isinstance(value, Decimal) else f"{value:,.2f}"
-    if isinstance(value, Decimal | int):
-        return f"{value:,}"
-    return f"{value:,.2f}".rstrip("0").rstrip(".")
+        return f"{value:,}.00" if isinstance(value, int) else f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else _short(value)
+
+
+def _finite(value: Value) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _short(value: float) -> str:
+    """At most two decimals; a value that they would show as 0 has as many as show it."""
+    if not value:
+        return "0"
+    text = f"{value:,.2f}".rstrip("0").rstrip(".")
+    return text if text not in ("0", "-0") else f"{value:.2g}"
 
 
 def template_of(kind: str, own: Mapping[str, str], locale: str) -> tuple[str, str]:
-    """The template for a locale and the locale that it is in: zh-CN, then zh, then en; own ones first."""
-    language = locale.replace("_", "-").partition("-")[0]
+    """The template for a locale and the locale that it is in: zh-CN, then zh, then en; own ones first.
+
+    zh_CN and zh-cn are zh-CN.
+    """
+    wanted = _tag(locale)
     shipped = TEMPLATES.get(kind, {})
     for templates in (own, shipped):
-        for name in (locale, language, "en"):
-            if name in templates:
-                return templates[name], name
+        names = {_tag(name): name for name in templates}
+        for tag in (wanted, wanted.partition("-")[0], "en"):
+            if tag in names:
+                return templates[names[tag]], names[tag]
     return "{trigger}: {subject}, {period}", "en"
 
 
+def _tag(locale: str) -> str:
+    return locale.replace("_", "-").lower()
+
+
 def _date(value: dt.date, locale: str) -> str:
-    if locale.startswith("zh"):
+    if _tag(locale).partition("-")[0] == "zh":
         text = f"{value.year}年{value.month}月{value.day}日"
     else:
         text = f"{value.day} {_MONTHS[value.month - 1]} {value.year}"

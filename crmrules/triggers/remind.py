@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
+from crmrules.errors import CrmRulesError, closest, shown
 from crmrules.kpi.standing import Standing
 from crmrules.triggers import message
 from crmrules.triggers.decision import Decision
@@ -19,14 +19,21 @@ LOCALE = "locale"
 
 
 def evaluate(
-    triggers: Mapping[str, TriggerRule], standings: Iterable[Standing], now: dt.datetime, zone: ZoneInfo
+    triggers: Mapping[str, TriggerRule],
+    standings: Iterable[Standing],
+    now: dt.datetime,
+    zone: ZoneInfo | str,
 ) -> list[Decision]:
     """What every trigger says of every row at a moment, in the order of the rows.
 
     now: a moment; without a zone it is local in `zone`. A trigger is asked about the rows of its model, or
     of any model that has its indicator. Roles to tell that nobody holds are listed in `unreached`.
+
+    Raises CrmRulesError (T101) if a trigger's model has no indicator of its name, (T105) for an unknown
+    zone.
     """
-    moment = now if now.tzinfo is not None else now.replace(tzinfo=zone)
+    local = _zone(zone)
+    moment = now if now.tzinfo is not None else now.replace(tzinfo=local)
     decisions = []
     for standing in standings:
         for name, trigger in triggers.items():
@@ -34,8 +41,8 @@ def evaluate(
                 continue
             if trigger.model is None and trigger.indicator not in standing.results:
                 continue
-            decision = trigger.evaluate(name, standing, moment, zone)
-            missing = tuple(role for role in trigger.tell if role != SUBJECT and role not in standing.people)
+            decision = trigger.evaluate(name, standing, moment, local)
+            missing = tuple(role for role in trigger.tell if not _holder(standing, role))
             decisions.append(replace(decision, unreached=missing) if missing else decision)
     return decisions
 
@@ -59,10 +66,10 @@ def intents(
         trigger = triggers[decision.trigger]
         key = occurrence_key(decision, tenant)
         for role in trigger.tell:
-            who = decision.standing.subject if role == SUBJECT else decision.standing.people.get(role)
-            if who is None:
+            who = _holder(decision.standing, role)
+            if not who:
                 continue
-            own = people.get(who, {}).get(LOCALE, locale)
+            own = people.get(who, {}).get(LOCALE) or locale
             template, language = message.template_of(trigger.kind, trigger.message, own)
             text = message.render(template, _parameters(decision, trigger), language)
             recipient = Recipient(role, who, own)
@@ -74,20 +81,15 @@ def intents(
 
 def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.Value]:
     standing, basis = decision.standing, decision.basis
-    bound = basis.get("bound")
-    value = basis.get("value")
-    # A bound is written like the value that it is held against.
-    if isinstance(bound, Decimal) and isinstance(value, Decimal) and bound == round(bound, _digits(value)):
-        bound = round(bound, _digits(value))
     return {
         "subject": standing.subject,
         "manager": standing.people.get("manager"),
         "period": str(standing.period),
         "trigger": decision.trigger,
         "indicator": trigger.indicator,
-        "value": value,
+        "value": basis.get("value"),
         "target": basis.get("target"),
-        "bound": bound,
+        "bound": basis.get("bound"),
         "share": basis.get("share"),
         "attainment": basis.get("attainment"),
         "score": standing.score,
@@ -97,6 +99,16 @@ def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.V
     }
 
 
-def _digits(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+def _holder(standing: Standing, role: str) -> str | None:
+    return standing.subject if role == SUBJECT else standing.people.get(role)
+
+
+def _zone(zone: ZoneInfo | str) -> ZoneInfo:
+    if isinstance(zone, ZoneInfo):
+        return zone
+    try:
+        return ZoneInfo(zone)
+    except (ValueError, OSError, KeyError):  # OSError for a folder of the time zone data, such as Europe
+        found = closest(zone, available_timezones())
+        hint = f"did you mean `{found[0]}`?" if found else "write a name such as Europe/Riga"
+        raise CrmRulesError("T105", f"there is no time zone {shown(zone)}", hint=hint) from None

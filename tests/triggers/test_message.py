@@ -121,3 +121,32 @@ def test_the_nearest_language_is_taken(own: dict[str, str], locale: str, expecte
 def test_the_shipped_messages_are_in_the_readers_language() -> None:
     assert "已达到" in template_of("reached", {}, "zh-CN")[0]
     assert "has reached" in template_of("reached", {}, "fr")[0]
+
+
+@pytest.mark.parametrize("style", ["money", "number", "percent"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity")]
+)
+def test_what_is_no_finite_number_is_a_dash(value: float | Decimal, style: str) -> None:
+    assert written(value, style, "en") == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "style", "expected"),
+    [
+        (Decimal("1E+5"), "number", "100,000"),
+        (Decimal("1E+5"), "money", "100,000"),
+        (3, "money", "3.00"),
+        (10**309, "money", f"{10**309:,}.00"),
+        (-0.0, "number", "0"),
+        (0.001, "number", "0.001"),
+        (0.25, "number", "0.25"),
+    ],
+)
+def test_numbers_are_written_in_full(value: float | Decimal, style: str, expected: str) -> None:
+    assert written(value, style, "en") == expected
+
+
+@pytest.mark.parametrize("locale", ["zh-cn", "ZH_CN", "zh-CN"])
+def test_a_locale_is_known_in_whatever_spelling(locale: str) -> None:
+    assert template_of("reached", {"zh-CN": "a", "zh": "b"}, locale) == ("a", "zh-CN")

@@ -127,3 +127,30 @@ def test_the_real_pipeline_reminds_exactly_those_above_and_below(shared_data: Pa
         each.recipient.id == managers[each.subject] for each in found if each.recipient.role == "manager"
     )
     assert len({each.id for each in found}) == len(found)
+
+
+@pytest.mark.parametrize("written", ["", None])
+def test_who_has_no_language_is_told_in_that_of_the_rules(written: str | None) -> None:
+    decisions = evaluate({"half": HALF}, [standing("u7", "1.00")], NOW, UTC)
+    people = {"u7": {"locale": written}}
+    (intent,) = intents(decisions, {"half": HALF}, people, locale="zh")  # type: ignore[arg-type]
+    assert "未达到" in intent.text
+
+
+def test_an_empty_name_on_the_roster_is_nobody() -> None:
+    decisions = evaluate({"half": HALF}, [standing("u7", "1.00", {"manager": ""})], NOW, UTC)
+    assert decisions[0].unreached == ("manager",)
+    assert [each.recipient.role for each in intents(decisions, {"half": HALF}, {})] == ["subject"]
+
+
+def test_a_zone_can_be_named() -> None:
+    rows = [standing("u7", "1.00")]
+    morning = dt.datetime(2026, 11, 20, 10, tzinfo=UTC)  # 18:00 in Shanghai
+    assert [each.outcome for each in evaluate({"half": HALF}, rows, morning, "Asia/Shanghai")] == ["fired"]
+    assert [each.outcome for each in evaluate({"half": HALF}, rows, morning, "UTC")] == ["not_due"]
+
+
+def test_a_misspelt_zone_is_told_the_right_one() -> None:
+    with pytest.raises(CrmRulesError, match="no time zone") as caught:
+        evaluate({"half": HALF}, [standing("u7", "1.00")], NOW, "Asia/Shangai")
+    assert (caught.value.code, caught.value.hint) == ("T105", "did you mean `Asia/Shanghai`?")
