@@ -17,8 +17,8 @@ FLOAT_SLACK = 1e-6
 """How far from a whole number of smallest units a float may be and still count as one (0.1 + 0.2 does)."""
 
 _TOO_LARGE = "it is too large to be carried exactly"
-NUDGE = 1 + 2**-51
-"""50 x 0.29 is 14.5, and as floats just below it; what lies within the last digits of a half is a half."""
+HALF = 0.5 - 1e-6
+"""50 x 0.29 is 14.5, and as floats just below it: what is within a millionth of a half is a half."""
 
 _CONTEXT = decimal.Context(prec=60, traps=[decimal.InvalidOperation])
 
@@ -87,7 +87,7 @@ def credited(units: int, credit: float) -> int:
     >>> credited(101, 0.5), credited(-101, 0.5), credited(50, 0.29)
     (51, -51, 15)
     """
-    share = abs(units) * credit * NUDGE
+    share = abs(units) * credit
     whole = math.floor(share)
-    whole += share - whole >= 0.5
+    whole += share - whole >= HALF
     return whole if units >= 0 else -whole

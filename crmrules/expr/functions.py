@@ -33,7 +33,7 @@ class AggregateFunction:
     example: str
 
 
-KNOWN_AGGREGATES: Mapping[str, AggregateFunction] = {
+AGGREGATES: Mapping[str, AggregateFunction] = {
     row.name: row
     for row in (
         AggregateFunction("sum", NUMERIC, "same", 0.0, "The sum; 0 over nothing.", "sum(amount)"),
@@ -58,11 +58,6 @@ KNOWN_AGGREGATES: Mapping[str, AggregateFunction] = {
         ),
     )
 }
-LOWERED = frozenset({"sum", "count", "mean", "min", "max", "nunique"})
-"""The aggregates that measures know how to compute; `check` refuses the others."""
-AGGREGATES: Mapping[str, AggregateFunction] = {
-    name: row for name, row in KNOWN_AGGREGATES.items() if name in LOWERED
-}
 
 
 def register(function: Function) -> None:
@@ -75,7 +70,7 @@ def register(function: Function) -> None:
     if taken == function:
         return
     name = function.name
-    if taken is not None or name in KNOWN_AGGREGATES or name == "datetime" or not is_plain(name):
+    if taken is not None or name in AGGREGATES or name == "datetime" or not is_plain(name):
         raise ValueError(f"`{name}` cannot be the name of a function, or is one already")
     FUNCTIONS[name] = function
 
@@ -90,8 +85,6 @@ __all__ = [
     "ANY",
     "BUILT_IN",
     "FUNCTIONS",
-    "KNOWN_AGGREGATES",
-    "LOWERED",
     "NUMERIC",
     "ORDERED",
     "AggregateFunction",

@@ -9,7 +9,7 @@ from typing import NoReturn, final
 
 from crmrules.errors import Span, closest
 from crmrules.expr import tree
-from crmrules.expr.functions import FUNCTIONS, KNOWN_AGGREGATES, names_of_functions
+from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
 from crmrules.expr.gate import DEEPEST, Gated, gate, refuse
 from crmrules.types import LARGEST_INTEGER
 
@@ -252,22 +252,22 @@ class _Reader:
         if not isinstance(node.func, ast.Name):
             self.refuse("E005", "this is not part of the language", node.func, "call a function by its name")
         name = node.func.id
-        if name not in FUNCTIONS and name not in KNOWN_AGGREGATES and name not in ("date", "datetime"):
+        if name not in FUNCTIONS and name not in AGGREGATES and name not in ("date", "datetime"):
             self.unknown_function(name, node)
         where: tree.Node | None = None
         for keyword in node.keywords:
-            if keyword.arg != "where" or name not in KNOWN_AGGREGATES or where is not None:
+            if keyword.arg != "where" or name not in AGGREGATES or where is not None:
                 self.refuse(
                     "E104",
                     f"`{name}` takes no `{keyword.arg or '**'}=` here",
                     keyword.value,
-                    "aggregates take a condition as where=…" if name in KNOWN_AGGREGATES else "",
+                    "aggregates take a condition as where=…" if name in AGGREGATES else "",
                 )
             where = self.read(keyword.value)
         if any(isinstance(argument, ast.Starred) for argument in node.args):
             self.refuse("E005", "this is not part of the language", node)
         arguments = tuple(self.read(argument) for argument in node.args)
-        if name in KNOWN_AGGREGATES and (name not in FUNCTIONS or where is not None or len(arguments) < 2):
+        if name in AGGREGATES and (name not in FUNCTIONS or where is not None or len(arguments) < 2):
             if len(arguments) > 1 or (not arguments and name != "count"):
                 self.refuse("E104", f"`{name}` takes one value", node, f"write {name}(x, where=condition)")
             return tree.Aggregate(name, arguments[0] if arguments else None, where, span)
@@ -299,6 +299,8 @@ class _Reader:
                     return tree.Constant(found, span)
             case (_, _, _) if name == "date":
                 return tree.Call(name, arguments, span)
+        if len(arguments) == 2 and name == "date":
+            self.refuse("E104", "`date` takes a year, a month and a day", node, "write date(2026, 1, 31)")
         self.refuse("E106", f"`{name}` takes a text that holds one", node, f"write {example}")
 
     def unknown_function(self, name: str, node: ast.Call) -> NoReturn:

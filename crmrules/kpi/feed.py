@@ -21,6 +21,7 @@ from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.fields import BadRow, Source
 from crmrules.kpi.measure import Aggregated, Slot, Tally, aggregated, part
 from crmrules.kpi.period import MONTHS, Period, Unit
+from crmrules.kpi.pulled import ORDERED, PULLED, collapse
 from crmrules.policy.rules import Crediting
 from crmrules.types import Scalar, Type
 
@@ -117,6 +118,11 @@ class Feed:
         return name
 
     @property
+    def order(self) -> tuple[str, str]:
+        """The fields by which `first` and `last` go: the date, then the id, so that no two are alike."""
+        return self.role("date"), self.role("id")
+
+    @property
     def tested(self) -> tuple[str, ...]:
         """The fields that the policy's rules look at."""
         conditions = self.crediting.conditions if self.crediting else []
@@ -126,6 +132,8 @@ class Feed:
     def fields(self) -> tuple[str, ...]:
         """The source's fields that are read."""
         names = [self.role("subject"), *(self.crediting.fields if self.crediting else ())]
+        if any(slot.operation in ORDERED for slot in self.slots):
+            names += self.order
         for slot in self.slots:
             for node in (slot.argument, slot.where):
                 names += tree.names(node) if node is not None else ()
@@ -211,9 +219,10 @@ class _Frames:
         columns: list[Expr] = []
         sums: list[Expr] = []
         for position, slot in enumerate(feed.slots):
-            name = f"@{position}"
-            columns.append(self.column(slot).alias(name))
-            sums += self.elementary(slot, name)
+            if slot.operation not in PULLED:
+                name = f"@{position}"
+                columns.append(self.column(slot).alias(name))
+                sums += self.elementary(slot, name)
         sums.append(nw.len().alias("@len"))
         groups = frames.collected(
             frame.select(SUBJECT, PERIOD, *columns).group_by(SUBJECT, PERIOD).agg(*sums)
@@ -228,8 +237,30 @@ class _Frames:
                 strict=True,
             )
         )
-        slots = {slot: self.read(slot, f"@{position}", groups) for position, slot in enumerate(feed.slots)}
+        slots = {
+            slot: self.pulled(slot, frame, groups)
+            if slot.operation in PULLED
+            else self.read(slot, f"@{position}", groups)
+            for position, slot in enumerate(feed.slots)
+        }
         return Totals(keys, _assembled(feed, slots), quarantined)
+
+    def pulled(self, slot: Slot, frame: frames.Frame, groups: nw.DataFrame[Any]) -> Column:
+        """A slot whose values are fetched, in the declared order where it has one."""
+        import numpy as np
+
+        nw = self.nw
+        order = [*self.feed.order] if slot.operation in ORDERED else []
+        value = self.column(slot).alias("@value")
+        known = frames.collected(
+            frame.select(SUBJECT, PERIOD, *order, value).filter(~nw.col("@value").is_null())
+        )
+        placed = known.join(groups.select(SUBJECT, PERIOD).with_row_index("@group"), on=[SUBJECT, PERIOD])
+        placed = placed.sort(*order) if order else placed
+        values = placed["@value"]
+        text = values.dtype == nw.String
+        array = np.array(values.to_list(), dtype=object) if text else _array(values)
+        return collapse(slot.operation, placed["@group"].to_numpy().astype(np.int64), array, len(groups))
 
     def column(self, slot: Slot) -> nw.Expr:
         """The masked column of a slot: what each record adds to it."""
@@ -251,9 +282,9 @@ class _Frames:
             value = value * nw.col(CREDIT)
             if whole:
                 # As `money.credited` does it.
-                share = value.abs() * money.NUDGE
+                share = value.abs()
                 units = share.floor()
-                units = nw.when(share - units >= 0.5).then(units + 1.0).otherwise(units)
+                units = nw.when(share - units >= money.HALF).then(units + 1.0).otherwise(units)
                 value = nw.when(value < 0.0).then(-units).otherwise(units)
         if slot.operation == "distinct" and found is not None and found.kind != "text":
             value = value + 0.0  # PyArrow tells -0.0 from 0.0
@@ -318,6 +349,7 @@ class _Records:
         slots = feed.slots
         steps = [(slot.operation, *_functions(feed.checks[slot], slot)) for slot in slots]
         tallies: dict[Key, Tally] = {}
+        pulled: dict[int, list[tuple[dict[str, Scalar], int, Scalar]]] = {}
         for row, where in zip(bound.rows, bound.ids, strict=True):
             credit = feed.crediting.credits[feed.crediting.decide(row)] if feed.crediting else 1.0
             if credit == 0.0:
@@ -331,16 +363,39 @@ class _Records:
             period = Period.of(plain_day, cut.unit)
             if (cut.until and plain_day > cut.until) or (cut.period and period != cut.period):
                 continue
-            tally = tallies.setdefault((str(group), period.index), Tally(len(slots)))
+            tally = tallies.setdefault((str(group), period.index), Tally(len(slots), len(tallies)))
             for position, (operation, meant, value) in enumerate(steps):
-                if meant(row) == 0 and (found := value(row)) is not None:
+                if meant(row) != 0 or (found := value(row)) is None:
+                    continue
+                if operation in PULLED:
+                    pulled.setdefault(position, []).append((row, tally.number, found))
+                else:
                     tally.add(position, operation, found, credit)
         keys = {key: position for position, key in enumerate(tallies)}
         columns: dict[Slot, Column] = {}
         for position, slot in enumerate(slots):
+            if slot.operation in PULLED:
+                columns[slot] = self.collapsed(slot, pulled.get(position, []), len(keys))
+                continue
             values = [frames.carried(tally.values[position]) for tally in tallies.values()]
             columns[slot] = self.read(slot, values)
         return Totals(keys, _assembled(feed, columns), bound.quarantined)
+
+    def collapsed(
+        self, slot: Slot, found: list[tuple[dict[str, Scalar], int, Scalar]], groups: int
+    ) -> Column:
+        """A slot from the values of single records, in the declared order where it has one."""
+        import numpy as np
+
+        if slot.operation in ORDERED:
+            order = self.feed.order
+            found = sorted(found, key=lambda each: tuple(each[0][name] for name in order))
+        values = [frames.carried(value) for _, _, value in found]
+        text = any(isinstance(value, str) for value in values)
+        array = np.array(values, dtype=object if text else np.float64)
+        return collapse(
+            slot.operation, np.array([group for _, group, _ in found], dtype=np.int64), array, groups
+        )
 
     def read(self, slot: Slot, values: list[Any]) -> Column:
         """A slot's values for each group; a sum, count or total that saw nothing is 0."""

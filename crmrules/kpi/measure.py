@@ -13,6 +13,7 @@ from crmrules import money
 from crmrules.expr import tree
 from crmrules.expr.check import Checked
 from crmrules.fields import Frozen
+from crmrules.kpi.pulled import PulledOperation
 from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     """A value for each group, as a bound frame carries it: numbers, money in whole units (whole numbers
     where they are sums), dates as days; NaN is missing."""
 
-Operation = Literal["sum", "total", "count", "min", "max", "distinct"]
+Operation = Literal["sum", "total", "count", "min", "max", "distinct"] | PulledOperation
 
 
 @final
@@ -45,7 +46,7 @@ class Measure(BaseModel):
 @final
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One elementary sum, count or extreme that every engine can compute.
+    """One elementary sum, count or extreme that every engine can compute, or one that is pulled.
 
     sum is of credited values, total of whole ones; distinct counts different values, missing ones apart.
     """
@@ -71,8 +72,15 @@ class Aggregated:
 
         numbers = [slots[slot] for slot in self.slots]
         first = numbers[0]
+        if self.aggregate.function in ("median", "stddev") and self.argument_type:
+            scaled: Column = first.astype(np.float64) / 10**self.argument_type.digits
+            return scaled
         if len(numbers) == 1:
             return first
+        if self.aggregate.function == "share":
+            whole = numbers[1].astype(np.float64)
+            shares: Column = np.divide(first, whole, out=np.full(len(whole), np.nan), where=whole != 0)
+            return shares
         known = numbers[1] > 0
         if self.aggregate.function == "mean":
             digits = self.argument_type.digits if self.argument_type else 0
@@ -91,8 +99,10 @@ def aggregated(checked: Checked, aggregate: tree.Aggregate) -> Aggregated:
     argument, where = aggregate.argument, aggregate.where
     operations: tuple[Operation, ...]
     match aggregate.function:
-        case "sum" | "count":
+        case "sum" | "count" | "median" | "stddev" | "first" | "last":
             operations = (aggregate.function,)
+        case "share":
+            operations = ()
         case "mean":
             operations = ("total", "count")
         case "min" | "max":
@@ -102,6 +112,8 @@ def aggregated(checked: Checked, aggregate: tree.Aggregate) -> Aggregated:
         case _:
             raise AssertionError(f"no slots for {aggregate.function}")
     slots = tuple(Slot(operation, argument, where) for operation in operations)
+    if aggregate.function == "share":
+        slots = (Slot("sum", argument, where), Slot("sum", argument, None))
     argument_type = checked.type_of(argument) if argument is not None else None
     return Aggregated(aggregate, slots, checked.type_of(aggregate), argument_type)
 
@@ -116,9 +128,10 @@ def part(checked: Checked, node: tree.Node) -> Checked:
 class Tally:
     """The slots of one subject and period, record by record, in plain Python."""
 
-    __slots__ = ("seen", "values")
+    __slots__ = ("number", "seen", "values")
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, number: int = 0) -> None:
+        self.number = number
         self.values: list[Scalar] = [None] * slots
         self.seen: dict[int, set[Scalar]] = {}
 
@@ -142,5 +155,7 @@ class Tally:
             case "distinct":
                 self.seen.setdefault(position, set()).add(value)
                 self.values[position] = float(len(self.seen[position]))
+            case "median" | "stddev" | "first" | "last":
+                raise AssertionError("pulled values are not tallied")
             case _:
                 assert_never(operation)
