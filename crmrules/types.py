@@ -151,6 +151,8 @@ def _plain(value: object) -> object:
 def _number(value: int | float | Decimal) -> float:
     if isinstance(value, int) and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
         raise Unfit("whole numbers beyond 2^53 lose digits; declare the field as text")
+    if type(value) is Decimal and value.is_snan():
+        raise Unfit("it is not a number")
     number = float(value)
     if number != number:
         raise Unfit("it is not a number")

@@ -196,7 +196,7 @@ ROWS = (
         "The year.",
         "year(date('2026-11-23'))",
         whole_days=True,
-        cost=12,
+        cost=8,
     ),
     Function(
         "quarter",
@@ -207,7 +207,7 @@ ROWS = (
         "The quarter of the calendar year, 1 to 4.",
         "quarter(date('2026-11-23'))",
         whole_days=True,
-        cost=24,
+        cost=14,
     ),
     Function(
         "month",
@@ -218,7 +218,7 @@ ROWS = (
         "The month, 1 to 12.",
         "month(date('2026-11-23'))",
         whole_days=True,
-        cost=20,
+        cost=12,
     ),
     Function(
         "day",
@@ -229,7 +229,7 @@ ROWS = (
         "The day of the month, 1 to 31.",
         "day(date('2026-11-23'))",
         whole_days=True,
-        cost=24,
+        cost=14,
     ),
     Function(
         "weekday",
@@ -254,7 +254,7 @@ ROWS = (
         constants_from=1,
         constants=one_of(SPANS),
         whole_days=True,
-        cost=24,
+        cost=14,
     ),
     Function(
         "end_of",
@@ -269,7 +269,7 @@ ROWS = (
         constants=one_of(SPANS),
         partial=True,
         whole_days=True,
-        cost=24,
+        cost=14,
     ),
     Function(
         "date",
@@ -281,6 +281,6 @@ ROWS = (
         "date(2026, 1, 31)",
         required=3,
         partial=True,
-        cost=40,
+        cost=16,
     ),
 )

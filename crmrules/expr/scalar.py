@@ -20,6 +20,7 @@ from crmrules.expr.functions import FUNCTIONS
 from crmrules.expr.record import loaded, unreadable
 from crmrules.types import LARGEST_INTEGER, NUMBER, Scalar, Type
 
+DEEPEST_PIECE = 12
 Evaluate = Callable[[Mapping[str, object]], Scalar]
 EvaluateMany = Callable[..., list[Scalar]]
 
@@ -43,7 +44,8 @@ def compile_record(checked: Checked, *, bound: bool = False) -> Evaluate:
     """
     writer = _Writer(checked)
     result = writer.value(checked.tree)
-    lines = ["def evaluate(record):", *writer.reading(bound=bound), f"    return {result.text}"]
+    ahead = [f"    {line}" for line in writer.ahead]
+    lines = ["def evaluate(record):", *writer.reading(bound=bound), *ahead, f"    return {result.text}"]
     return writer.compiled(lines, "evaluate")  # type: ignore[return-value]
 
 
@@ -64,7 +66,10 @@ def compile_first(
     writer = _Writer(together)
     lines = ["def evaluate(record):", *writer.reading(bound=bound)]
     for position, condition in enumerate(conditions):
-        lines += [f"    if {writer.true(condition.tree)}:", f"        return {position}"]
+        test = writer.true(condition.tree)
+        lines += [f"    {line}" for line in writer.ahead]
+        writer.ahead.clear()
+        lines += [f"    if {test}:", f"        return {position}"]
     lines.append(f"    return {len(conditions)}")
     return writer.compiled(lines, "evaluate")  # type: ignore[return-value]
 
@@ -75,17 +80,29 @@ def compile_many(checked: Checked) -> EvaluateMany:
     result = writer.value(checked.tree).text
     names = [writer.local(name) for name in checked.fields]
     columns = [f"c{position}" for position in range(len(names))]
+    together = ", ".join(columns)
+    over = f"{', '.join(names)}{',' if len(names) == 1 else ''} in zip({together}, strict=True)"
+    lines = [f"def evaluate({together}):"]
     if not names:
-        lines = ["def evaluate():", f"    return [{result}]"]
-    elif len(names) == 1:
-        lines = ["def evaluate(c0):", f"    return [{result} for {names[0]} in c0]"]
+        lines += [*(f"    {line}" for line in writer.ahead), f"    return [{result}]"]
+    elif not writer.ahead:
+        lines.append(f"    return [{result} for {over}]")
     else:
-        together = ", ".join(columns)
-        lines = [
-            f"def evaluate({together}):",
-            f"    return [{result} for {', '.join(names)} in zip({together}, strict=True)]",
-        ]
+        lines += ["    results = []", f"    for {over}:", *(f"        {line}" for line in writer.ahead)]
+        lines += [f"        results.append({result})", "    return results"]
     return writer.compiled(lines, "evaluate")  # type: ignore[return-value]
+
+
+def _depth(text: str) -> int:
+    """How deep the brackets of a piece are nested; those in texts only make it seem deeper."""
+    depth = deepest = 0
+    for ch in text:
+        if ch == "(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif ch == ")":
+            depth -= 1
+    return deepest
 
 
 @final
@@ -96,6 +113,7 @@ class _Writer:
         self.locals = {name: f"f{position}" for position, name in enumerate(checked.fields)}
         self.constants: dict[str, object] = {}
         self.temporaries = 0
+        self.ahead: list[str] = []
 
     def compiled(self, lines: Sequence[str], name: str) -> object:
         space: dict[str, object] = {
@@ -187,6 +205,18 @@ class _Writer:
 
     def value(self, node: tree.Node, wanted: Type | None = None) -> _Code:
         """The value of a node, in the wanted type if that is another one."""
+        return self.shallow(self.plain_or_converted(node, wanted))
+
+    def shallow(self, code: _Code) -> _Code:
+        """The piece, or a local that holds it if it is nested so deep that Python's compiler could run out
+        of a small thread's stack. To compute it ahead is safe, since no piece ever raises."""
+        if code.text.count("(") <= DEEPEST_PIECE or _depth(code.text) <= DEEPEST_PIECE:
+            return code
+        name = self.temporary()
+        self.ahead.append(f"{name} = {code.text}")
+        return _Code(name, code.nullable, atomic=True)
+
+    def plain_or_converted(self, node: tree.Node, wanted: Type | None) -> _Code:
         code = self.plain_value(node)
         found = self.types[id(node)]
         if wanted is None or wanted.kind == "null" or found.kind == "null":
@@ -243,6 +273,9 @@ class _Writer:
     def arithmetic(self, node: tree.Node) -> _Code:
         """Sums and products without the overflow test: what is not finite stays so up to the top, since
         only a division could make it finite again, and a division tests its divisor."""
+        return self.shallow(self.plain_arithmetic(node))
+
+    def plain_arithmetic(self, node: tree.Node) -> _Code:
         found = self.types[id(node)]
         if isinstance(node, tree.Negative):
             return self.guarded([self.arithmetic(node.operand)], lambda x: f"-{x}")
@@ -328,6 +361,9 @@ class _Writer:
         return self.tested(node, wanted=True)
 
     def tested(self, node: tree.Node, *, wanted: bool) -> str:
+        return self.shallow(_Code(self.plain_tested(node, wanted=wanted), nullable=False)).text
+
+    def plain_tested(self, node: tree.Node, *, wanted: bool) -> str:
         match node:
             case tree.Not(operand):
                 return self.tested(operand, wanted=not wanted)

@@ -1,0 +1,34 @@
+"""Expressions as columns."""
+
+import narwhals as nw
+import polars as pl
+import pytest
+
+from crmrules.expr import Expression
+from crmrules.expr.column import condition_column
+
+FRAME = nw.from_native(pl.DataFrame({"x": [1.0, None, -0.0], "m": [150.0, None, 0.0]}))
+FIELDS = {"x": "number", "m": "money(2)"}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("x + 1", [2.0, None, 1.0]),
+        ("1 / x", [1.0, None, None]),
+        ("m + 1", [250.0, None, 100.0]),
+        ("m * 2", [3.0, None, 0.0]),
+        ("x > 0", [1.0, None, 0.0]),
+        ("x in (0, 5)", [0.0, None, 1.0]),
+        ("is_null(x)", [0.0, 1.0, 0.0]),
+    ],
+)
+def test_values_are_those_of_a_bound_frame(text: str, values: list[float | None]) -> None:
+    column = Expression.parse(text, FIELDS).column()
+    assert FRAME.select(column.alias("v"))["v"].to_list() == values
+
+
+def test_a_null_condition_is_not_true() -> None:
+    for text in ("x > 0", "not x <= 0"):
+        mask = condition_column(Expression.parse(text, FIELDS).checked)
+        assert FRAME.filter(mask)["x"].to_list() == [1.0]
