@@ -104,19 +104,7 @@ def ids(case: Case) -> str:
     return case.id
 
 
-ARROW = ("pandas arrow", "pyarrow")
-KNOWN: dict[str, tuple[tuple[str, ...], str]] = {
-    "arithmetic: the float just below a half is rounded to zero": (
-        (),
-        "adding 0.5 before going down rounds the sum up to 1",
-    ),
-    "comparison: minus zero in a list with zero": (ARROW, "PyArrow finds members by their bits"),
-    "aggregate: zero and minus zero are one number": (ARROW, "PyArrow counts different values by their bits"),
-    "error: different, as SQL writes it": ((), "refused without the hint"),
-    "error: a power": ((), "refused without the hint"),
-    "error: whole division": ((), "refused without the hint"),
-    "error: texts side by side": ((), "read as one text"),
-}
+KNOWN: dict[str, tuple[tuple[str, ...], str]] = {}
 """Cases that fail, on which engines (none said: everywhere), and why; to be emptied, never to grow old."""
 
 
