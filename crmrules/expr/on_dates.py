@@ -1,7 +1,7 @@
 """Functions of dates. A timestamp counts with its day.
 
-In columns a date is its number of days since 1970, and all of this is arithmetic on whole numbers, since
-no two engines have the same functions of dates.
+In columns a date is its number of days since 1970, and most of this is arithmetic on whole numbers, since
+engines have few functions of dates in common.
 """
 
 from __future__ import annotations
@@ -35,23 +35,28 @@ def _days_of_months(months: nw.Expr) -> nw.Expr:
     return year * 365.0 + leaps + before - 719_468.0
 
 
-def _months(days: nw.Expr) -> nw.Expr:
-    from crmrules.frames import months_of_days
+def _part(days: nw.Expr, name: str) -> nw.Expr:
+    """The year, month or day, by the engine's own calendar: eager engines compute a part of a formula again
+    at each use, and civil_from_days uses its parts too often."""
+    import narwhals as nw
 
-    return months_of_days(days)
+    from crmrules.frames import MICROSECONDS_A_DAY
+
+    known = days.fill_null(0.0).cast(nw.Int64) * MICROSECONDS_A_DAY
+    part = getattr(known.cast(nw.Datetime("us")).dt, name)().cast(nw.Float64)
+    return nw.when(~days.is_null()).then(part)
+
+
+def _months(days: nw.Expr) -> nw.Expr:
+    return _year_column(days) * 12.0 + _month_column(days) - 1.0
 
 
 def _year_column(days: nw.Expr) -> nw.Expr:
-    from crmrules.frames import floored
-
-    return floored(_months(days), 12.0)
+    return _part(days, "year")
 
 
 def _month_column(days: nw.Expr) -> nw.Expr:
-    months = _months(days)
-    from crmrules.frames import floored
-
-    return months - floored(months, 12.0) * 12.0 + 1.0
+    return _part(days, "month")
 
 
 def _quarter_column(days: nw.Expr) -> nw.Expr:
@@ -61,7 +66,7 @@ def _quarter_column(days: nw.Expr) -> nw.Expr:
 
 
 def _day_column(days: nw.Expr) -> nw.Expr:
-    return days - _days_of_months(_months(days)) + 1.0
+    return _part(days, "day")
 
 
 def _weekday_column(days: nw.Expr) -> nw.Expr:
@@ -139,11 +144,9 @@ def _months_between_column(start: nw.Expr, end: nw.Expr) -> nw.Expr:
 def _months_forth(start: nw.Expr, end: nw.Expr) -> nw.Expr:
     import narwhals as nw
 
-    before, after = _months(start), _months(end)
-    day, reached = start - _days_of_months(before), end - _days_of_months(after)
-    last = _days_of_months(after + 1.0) - _days_of_months(after) - 1.0
-    short = (reached < day) & (reached < last)
-    return after - before - nw.when(short).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
+    whole = _months(end) - _months(start)
+    short = (_day_column(end) < _day_column(start)) & (_day_column(end + 1.0) > 1.0)
+    return nw.when(short).then(whole - 1.0).otherwise(whole)
 
 
 def _date(year: float, month: float, day: float) -> dt.date | None:
