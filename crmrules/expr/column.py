@@ -44,6 +44,16 @@ class _Writer:
         self.prefix = prefix
         self.checked = checked
         self.types = checked.types
+        self.varying: set[int] = set()
+        self.find_varying(checked.tree)
+
+    def find_varying(self, node: tree.Node) -> bool:
+        """Note which nodes read a field, by `id`; the others are the same for every record."""
+        below = [self.find_varying(child) for child in tree.children(node)]
+        if not any(below) and not isinstance(node, tree.Name):
+            return False
+        self.varying.add(id(node))
+        return True
 
     def column(self, operand: Operand, found: Type) -> nw.Expr:
         if isinstance(operand, self.nw.Expr):
@@ -70,12 +80,20 @@ class _Writer:
             return operand * float(10 ** (wanted.digits - found.digits))
         return operand
 
+    def constant(self, node: tree.Node) -> float | str | None:
+        """What is the same for every record, computed here: engines lack functions of literals."""
+        if isinstance(node, tree.Constant):
+            return carried(node.value)
+        checked = self.checked
+        alone = Checked(node, checked.text, checked.types, checked.operands, (), {}, 0)
+        return carried(compile_record(alone)({}))
+
     def plain_value(self, node: tree.Node) -> Operand:
+        if id(node) not in self.varying:
+            return self.constant(node)
         nw = self.nw
         found = self.types[id(node)]
         match node:
-            case tree.Constant(value):
-                return carried(value)
             case tree.Name(name):
                 return nw.col(self.prefix + name)
             case tree.Negative() | tree.Arithmetic():
@@ -93,16 +111,16 @@ class _Writer:
             case tree.Call() | tree.Comparison() | tree.Membership() | tree.Not() | tree.Logic():
                 no = nw.when(self.tested(node, wanted=False)).then(nw.lit(0.0))
                 return nw.when(self.tested(node, wanted=True)).then(nw.lit(1.0)).otherwise(no)
-            case tree.Aggregate():
-                raise AssertionError("aggregates are lowered before a column is looked at")
+            case tree.Constant() | tree.Aggregate():
+                raise AssertionError("constants do not vary, and aggregates are lowered before")
         assert_never(node)
 
     def arithmetic(self, node: tree.Node) -> nw.Expr | float:
         found = self.types[id(node)]
+        if id(node) not in self.varying or not isinstance(node, tree.Negative | tree.Arithmetic):
+            return self.number(node, found)
         if isinstance(node, tree.Negative):
             return -self.arithmetic(node.operand)
-        if not isinstance(node, tree.Arithmetic):
-            return self.number(node, found)
         left, right = self.types[id(node.left)], self.types[id(node.right)]
         if found.kind == "duration" and left.kind != "duration":
             later, earlier = self.day(node.left, left), self.day(node.right, right)
@@ -114,8 +132,6 @@ class _Writer:
             else self.number(side, wanted)
             for side, kind in ((node.left, left), (node.right, right))
         ]
-        if all(isinstance(side, float) for side in sides):
-            sides[0] = self.column(sides[0], NUMBER)
         match node.operator:
             case "+":
                 return sides[0] + sides[1]
@@ -123,21 +139,12 @@ class _Writer:
                 return sides[0] - sides[1]
             case "*":
                 return sides[0] * sides[1]
-        if not tree.names(node.right):
-            return self.over_constant(node, sides[0])
-        divisor = self.column(self.number(node.right, NUMBER), NUMBER)
-        return sides[0] / self.nw.when(divisor != 0.0).then(divisor)
-
-    def over_constant(self, node: tree.Arithmetic, left: nw.Expr | float) -> nw.Expr | float:
-        """Divided by what is the same for every record, computed here: see `frames.over`."""
-        checked = self.checked
-        divisor = Checked(node.right, checked.text, checked.types, checked.operands, (), {}, 0)
-        value = compile_record(divisor)({})
-        found = self.types[id(node.right)]
-        if not isinstance(value, float | int) or not value:
+        divisor = self.number(node.right, NUMBER)
+        if not isinstance(divisor, float):
+            return sides[0] / self.nw.when(divisor != 0.0).then(divisor)
+        if not divisor:
             return self.nw.lit(None, self.nw.Float64)
-        constant = value / 10**found.digits if found.kind == "money" else float(value)
-        return left / constant if isinstance(left, float) else over(left, constant)
+        return over(self.column(sides[0], NUMBER), divisor)
 
     def number(self, node: tree.Node, wanted: Type) -> nw.Expr | float:
         operand = self.value(node, wanted)
@@ -168,6 +175,8 @@ class _Writer:
 
     def tested(self, node: tree.Node, *, wanted: bool) -> nw.Expr:
         nw = self.nw
+        if id(node) not in self.varying:
+            return nw.lit(self.constant(node) == (1.0 if wanted else 0.0), nw.Boolean)
         match node:
             case tree.Not(operand):
                 return self.tested(operand, wanted=not wanted)
@@ -208,8 +217,8 @@ class _Writer:
         operator = node.operator if wanted else tree.INVERSE[node.operator]
         left: Any = self.value(node.left, shared)
         right: Any = self.value(node.right, shared)
-        if not isinstance(left, self.nw.Expr) and not isinstance(right, self.nw.Expr):
-            left = self.column(left, shared)
+        left = self.column(left, shared) if left is None else left
+        right = self.column(right, shared) if right is None else right
         match operator:
             case "==":
                 result = left == right

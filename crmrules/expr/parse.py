@@ -11,7 +11,7 @@ from crmrules.errors import Span, closest
 from crmrules.expr import tree
 from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
 from crmrules.expr.gate import DEEPEST, Gated, gate, refuse
-from crmrules.types import LARGEST_INTEGER
+from crmrules.types import FIRST_MOMENT, LARGEST_INTEGER, LAST_MOMENT
 
 MOST_NODES = 400
 LONGEST_LIST = 1_000
@@ -285,7 +285,7 @@ class _Reader:
                     if name == "date":
                         return tree.Constant(dt.date.fromisoformat(text), span)
                     moment = dt.datetime.fromisoformat(text)
-                    if moment.tzinfo is None:
+                    if moment.tzinfo is None and FIRST_MOMENT <= moment <= LAST_MOMENT:
                         return tree.Constant(moment, span)
                 except ValueError:
                     pass
@@ -293,15 +293,17 @@ class _Reader:
                 tree.Constant(float() as year),
                 tree.Constant(float() as month),
                 tree.Constant(float() as day),
-            ):
-                if name == "date" and (found := FUNCTIONS["date"].scalar(year, month, day)) is not None:
+            ) if name == "date":
+                if (found := FUNCTIONS["date"].scalar(year, month, day)) is not None:
                     assert isinstance(found, dt.date)
                     return tree.Constant(found, span)
             case (_, _, _) if name == "date":
                 return tree.Call(name, arguments, span)
-        if len(arguments) == 2 and name == "date":
-            self.refuse("E104", "`date` takes a year, a month and a day", node, "write date(2026, 1, 31)")
-        self.refuse("E106", f"`{name}` takes a text that holds one", node, f"write {example}")
+            case _:
+                parts = ", or a year, a month and a day" if name == "date" else ""
+                self.refuse("E104", f"`{name}` takes a constant text{parts}", node, f"write {example}")
+        without = ", without a zone and from 1684 to 2255" if name == "datetime" else ""
+        self.refuse("E106", f"there is no such {name}", node, f"write it as {example}{without}")
 
     def unknown_function(self, name: str, node: ast.Call) -> NoReturn:
         known = [*names_of_functions(), "date", "datetime"]

@@ -6,6 +6,7 @@ import pytest
 
 from crmrules.expr import Expression
 from crmrules.expr.column import condition_column
+from crmrules.frames import columns_of, delivered
 
 FRAME = nw.from_native(pl.DataFrame({"x": [1.0, None, -0.0], "m": [150.0, None, 0.0]}))
 FIELDS = {"x": "number", "m": "money(2)"}
@@ -32,3 +33,22 @@ def test_a_null_condition_is_not_true() -> None:
     for text in ("x > 0", "not x <= 0"):
         mask = condition_column(Expression.parse(text, FIELDS).checked)
         assert FRAME.filter(mask)["x"].to_list() == [1.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["contains('a.b', '.')", "upper('ß')", "1 / 0", "1 / 0 > 1", "date(2026, 1, 31) < date('2026-02-01')"],
+)
+def test_what_no_field_takes_part_in_is_computed_once(text: str) -> None:
+    expression = Expression.parse(f"coalesce({text}, {text})", FIELDS)
+    for frame in (FRAME.to_native(), FRAME.to_arrow(), FRAME.to_pandas()):
+        selected = nw.from_native(frame).select(nw.col("x"), v=expression.column())
+        values = {delivered(value, expression.type) for value in columns_of(selected)["v"]}  # type: ignore[arg-type]
+        assert values == {expression({})}
+
+
+def test_polars_divides_by_a_constant_as_if_it_multiplied_by_the_reciprocal() -> None:
+    # The reason for `frames.over`; when this fails, Polars rounds correctly and `over` can go.
+    hundredths = [float(units) for units in range(1_000)]
+    divided = pl.DataFrame({"x": hundredths}).select(pl.col("x") / 100.0)["x"].to_list()
+    assert divided != [units / 100.0 for units in hundredths]

@@ -45,8 +45,10 @@ def test_dates_are_constants_and_calls_with_fields_are_not() -> None:
     assert parse("date(2026, 1, 31)") == Constant(dt.date(2026, 1, 31))
     assert parse("date(y, 1, 31)") == Call("date", (Name("y"), Constant(1.0), Constant(31.0)))
     assert parse("datetime('2026-01-31 18:00')") == Constant(dt.datetime(2026, 1, 31, 18))
-    for text in ("date('2026-02-30')", "date(2026, 2, 30)", "date('31.1.2026')", "date()"):
+    for text in ("date('2026-02-30')", "date(2026, 2, 30)", "date('31.1.2026')", "date(2026, 0.5, 1)"):
         assert refused(text).code == "E106"
+    for text in ("date()", "date(2026)", "date(2026, 3)", "date(d)", "datetime(2026, 1, 31)"):
+        assert refused(text).code == "E104"
 
 
 def test_min_of_one_value_is_an_aggregate_and_of_two_a_function() -> None:
