@@ -47,7 +47,7 @@ EXPECTED = {
     "unknown field": ("order_tipe", "unknown name `order_tipe`", "did you mean `order_type`?"),
     "syntax error": ("amount > ", "cannot be read", "missing"),
     "wrong type": ("order_type > 5", "text cannot be compared with a number", "quotes"),
-    "bad date": ("date('2026-02-30')", "`date` takes a text that holds one", "date('2026-01-31')"),
+    "bad date": ("date('2026-02-30')", "there is no such date", "date('2026-01-31')"),
     "unknown policy": ("countd", "there is no policy `countd`", "did you mean `counted`?"),
     "missing source": ("visits}", "there is no source `visits`", "`orders`"),
     "unknown key": ("perriod", "unknown key `perriod`", "did you mean `period`?"),
