@@ -188,13 +188,14 @@ class _Binder:
     def number(self, name: str, field: Field, column: nw.Expr, dtype: Any) -> nw.Expr:
         if dtype in (self.nw.Int64, self.nw.UInt64, self.nw.Int128, self.nw.UInt128):
             # Before the cast, which takes 2^53 + 1 for 2^53, and which PyArrow refuses.
-            large = column > LARGEST_INTEGER
+            # PyArrow compares unsigned integers with a plain literal as signed ones.
+            large = column > self.nw.lit(LARGEST_INTEGER, dtype)
             if not dtype.is_unsigned_integer():
                 large = large | (column < -LARGEST_INTEGER)
             self.refuse(name, large)
             if not self.frame.implementation.is_polars():
                 column = self.nw.when(~large).then(column)
-        value = frames.numbers(column)
+        value = frames.decimals(column) if dtype.is_decimal() else frames.numbers(column)
         if field.declared.kind == "number":
             if not dtype.is_integer():
                 self.refuse(name, value.abs() == float("inf"))

@@ -176,6 +176,16 @@ def numbers(column: nw.Expr) -> nw.Expr:
     return column.cast(nw.Float64).fill_nan(None)
 
 
+def decimals(column: nw.Expr) -> nw.Expr:
+    """A column of decimals as the nearest float64.
+
+    By way of text: PyArrow 26 casts the decimal 7.39 to 7.390000000000001.
+    """
+    import narwhals as nw
+
+    return column.cast(nw.String).cast(nw.Float64)
+
+
 def half_even(column: nw.Expr) -> nw.Expr:
     """Rounded to whole numbers, halves to the even one; `round` takes PyArrow's halves up."""
     import narwhals as nw

@@ -25,11 +25,11 @@ COLUMNS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
         st.integers(-(2**63), 2**63 - 1) | st.sampled_from([2**53, 2**53 + 1, 2**50, -7]),
     ),
     "small integers": (pl.Int32(), st.integers(-(2**31), 2**31 - 1)),
-    "unsigned": (pl.UInt64(), st.integers(0, 2**64 - 1) | st.sampled_from([2**53, 2**53 + 1])),
+    "unsigned": (pl.UInt64(), st.integers(0, 2**64 - 1) | st.sampled_from([2**53, 2**53 + 1, 2**63])),
     "decimals": (
         pl.Decimal(20, 2),
         st.decimals(-(10**14), 10**14, places=2)
-        | st.sampled_from([Decimal(2**50) / 100, Decimal(2**50 + 1) / 100]),
+        | st.sampled_from([Decimal("7.39"), Decimal(2**50) / 100, Decimal(2**50 + 1) / 100]),
     ),
     "fine decimals": (
         pl.Decimal(20, 8),
