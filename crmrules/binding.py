@@ -114,6 +114,17 @@ def bind_frame(
     return BoundFrame(good.select(*columns), quarantined)
 
 
+def bound_rows(source: Source, data: object) -> list[dict[str, Scalar]]:
+    """A small table, such as a roster, as records with all declared fields. Raises FieldError."""
+    if is_records(data):
+        return bind_records(source, records_of(data), source.fields).rows
+    rows = frames.rows_of(bind_frame(source, data, source.fields).frame)
+    return [
+        {name: frames.delivered(value, source.schema[name]) for name, value in row.items()}  # type: ignore[arg-type]
+        for row in rows
+    ]
+
+
 def _with_id(source: Source, needed: Iterable[str]) -> list[str]:
     id_field = source.role("id")
     return [*dict.fromkeys([*([id_field] if id_field else []), *needed])]

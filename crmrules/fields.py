@@ -13,7 +13,7 @@ import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from crmrules import money
-from crmrules.errors import CrmRulesError, FieldError, closest, did_you_mean
+from crmrules.errors import CrmRulesError, FieldError, closest, did_you_mean, shown
 from crmrules.types import EXPECTED, Scalar, Type, Unfit, fit
 
 Frozen = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -137,6 +137,21 @@ def _field(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
+def _day(value: object) -> object:
+    if type(value) is str and len(value) == 10:
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    if type(value) is not dt.date:
+        raise ValueError(f"{shown(value)} is no day: write it as 2026-01-31")
+    return value
+
+
+Day = Annotated[dt.date, BeforeValidator(_day, json_schema_input_type=str)]
+"""A day in a declaration, ISO text or a date; whole numbers, which could mean anything, are refused."""
+
+
 OnBadRow = Literal["error", "quarantine"]
 
 
@@ -211,8 +226,6 @@ class Source(BaseModel):
 
     def bad_value(self, name: str, value: object, row: object, reason: object) -> FieldError:
         """The error for a value that does not fit its field."""
-        from crmrules.errors import shown
-
         column = self.column(name)
         where = f"column `{column}`" + (f" (field `{name}`)" if column != name else "")
         return FieldError(
@@ -285,4 +298,4 @@ def bind_record(
     return bound
 
 
-__all__ = ["BadRow", "CrmRulesError", "Field", "Source", "bind_record"]
+__all__ = ["BadRow", "CrmRulesError", "Day", "Field", "Source", "bind_record"]

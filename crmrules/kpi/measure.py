@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never, final
 
 from pydantic import BaseModel
 
-from crmrules import money
 from crmrules.expr import tree
 from crmrules.expr.check import Checked
 from crmrules.fields import Frozen
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     """A value for each group, as a bound frame carries it: numbers, money in whole units (whole numbers
     where they are sums), dates as days; NaN is missing."""
 
+Credits = Literal["split", "overlay", "all"]
 Operation = Literal["sum", "total", "count", "min", "max", "distinct"] | PulledOperation
 
 
@@ -34,6 +34,7 @@ class Measure(BaseModel):
     value: an expression with aggregates, such as `sum(amount, where=order_type == 'repeat')`.
     `sum` adds what is credited, amount x credit; all other aggregates look at the records that have any
     credit, each of them whole. policy: whose records; without one, all records of `source` count wholly.
+    credits: `split` are those that share out the whole; `overlay` those beside it, for help; or `all`.
     """
 
     model_config = Frozen
@@ -41,6 +42,7 @@ class Measure(BaseModel):
     value: str
     policy: str | None = None
     source: str | None = None
+    credits: Credits = "split"
 
 
 @final
@@ -135,19 +137,15 @@ class Tally:
         self.values: list[Scalar] = [None] * slots
         self.seen: dict[int, set[Scalar]] = {}
 
-    def add(self, position: int, operation: Operation, value: Scalar, credit: float) -> None:
-        """Take one record's value in; the caller has seen to it that the record is meant."""
+    def add(self, position: int, operation: Operation, value: Scalar) -> None:
+        """Take one record's value in, what is summed already credited; the caller has seen to it that the
+        record is meant."""
         before = self.values[position]
         match operation:
             case "count":
                 self.values[position] = (before or 0.0) + 1.0  # type: ignore[operator]
             case "sum" | "total":
-                share = credit if operation == "sum" else 1.0
-                if isinstance(value, int):
-                    added: float | int = money.credited(value, share)
-                else:
-                    added = value * share  # type: ignore[operator]
-                self.values[position] = added if before is None else before + added  # type: ignore[operator]
+                self.values[position] = value if before is None else before + value  # type: ignore[operator]
             case "min":
                 self.values[position] = value if before is None else min(before, value)  # type: ignore[type-var]
             case "max":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-from crmrules import binding, frames
+from crmrules import binding
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
 from crmrules.fields import Source
 
@@ -35,7 +35,7 @@ class Roster:
                 f"source `{source.name}` has no field with the role `subject`",
                 hint="write `role: subject` at the field that names who is judged",
             )
-        rows = _rows(source, data)
+        rows = binding.bound_rows(source, data)
         people: dict[str, dict[str, str]] = {}
         for position, row in enumerate(rows):
             subject = row[name]
@@ -62,14 +62,3 @@ class Roster:
         if role not in known:
             raise CrmRulesError("M104", f"the roster knows no `{role}`", hint=did_you_mean(role, known))
         return {subject: around[role] for subject, around in self.people.items() if role in around}
-
-
-def _rows(source: Source, data: object) -> list[dict[str, object]]:
-    if binding.is_records(data):
-        return [dict(row) for row in binding.bind_records(source, data, source.fields).rows]  # type: ignore[arg-type]
-    bound = binding.bind_frame(source, data, source.fields)
-    rows = frames.rows_of(bound.frame)
-    return [
-        {name: frames.delivered(value, source.schema[name]) for name, value in row.items()}  # type: ignore[arg-type]
-        for row in rows
-    ]

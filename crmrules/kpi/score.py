@@ -111,7 +111,7 @@ class Plan:
                 hint="name a period such as " + str(Period.of(period.start, self.model.period)),
             )
         cut = Cut(self.model.period, group, period, until)
-        totals = [feed.totals(_data_of(feed, data), cut) for feed in self.feeds]
+        totals = [feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds]
         grid = _grid(totals, roster, group, cut)
         card = self.finished(self.measured(totals, grid), grid, roster or Roster())
         quarantined = tuple(row for each in totals for row in each.quarantined)

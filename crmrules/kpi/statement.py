@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, final
 
-from crmrules import binding, frames, money
 from crmrules.expr import tree
 from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.expr.traced import Step, shown_value, trace
 from crmrules.kpi.measure import part
+from crmrules.kpi.of_records import shared
 from crmrules.kpi.standing import Result, Standing
-from crmrules.policy.rules import Verdict
+from crmrules.policy.crediting import Crediting
+from crmrules.policy.rules import Default, Policy
+from crmrules.policy.verdict import Credit, Verdict
 from crmrules.tables import MISSING, Table, cell
 from crmrules.types import Scalar
 
@@ -31,8 +34,8 @@ MOST_RECORDS_SHOWN = 12
 @dataclass(frozen=True, slots=True)
 class Line:
     """One record of the statement: its id, date and fields as a person reads them, which of the fields the
-    policy tests, what the policy said, and what the record adds to each measure (None where a measure does
-    not look at it)."""
+    policy tests, what the policy said, the subject's share of it, and what the record adds to each of the
+    subject's measures (None where a measure does not look at it)."""
 
     source: str
     id: object
@@ -40,6 +43,7 @@ class Line:
     fields: Mapping[str, object]
     tested: tuple[str, ...]
     verdict: Verdict
+    share: float
     adds: Mapping[str, object]
 
 
@@ -134,11 +138,11 @@ class Statement:
                     str(line.id),
                     cell(line.date),
                     " · ".join(what),
-                    f"{line.verdict.credit:g}",
+                    f"{line.share:g}",
                     *("" if line.adds.get(name) is None else cell(line.adds[name]) for name in adds),
                     line.verdict.rule,
                 ],
-                tone="dim" if line.verdict.credit == 0 else "",
+                tone="dim" if line.share == 0 else "",
             )
         yield table
         reasons = dict.fromkeys((line.verdict.rule, line.verdict.because) for line in lines)
@@ -188,8 +192,8 @@ class Explainer:
         return Statement(
             standing,
             tuple(self.indicator(result, measures) for result in standing.results.values()),
-            tuple(line for line in lines if line.verdict.credit > 0),
-            tuple(line for line in lines if line.verdict.credit == 0),
+            tuple(line for line in lines if line.share > 0),
+            tuple(line for line in lines if line.share == 0),
             dict(undated),
         )
 
@@ -208,59 +212,55 @@ class Explainer:
         date, subject = feed.role("date"), feed.role("subject")
         id_field = feed.source.role("id")
         needed = [*dict.fromkeys([*([id_field] if id_field else []), *feed.fields, date])]
-        members = (
-            {standing.subject}
-            if self.group is None
-            else {each for each, group in self.group.items() if group == standing.subject}
-        )
         adds = _Adds(self.plan, feed)
         tested = tuple(name for name in feed.tested if name not in (id_field, date))
         if self.group is not None:
             tested = (subject, *tested)
         told = dict.fromkeys((*tested, *(name for name in needed if name not in (id_field, date, subject))))
-        for row, position in _bound_rows(feed, self.data[feed.source.name], needed, members):
-            day = row[date]
+        for row, position, day, verdict in self.judged(feed, needed, standing.subject):
+            credits = [each for each in verdict.credits if feed.meant(each.overlay)]
+            mine = [
+                at
+                for at, each in enumerate(credits)
+                if standing.subject == (each.to if self.group is None else self.group.get(str(each.to)))
+            ]
             plain = day.date() if isinstance(day, dt.datetime) else day
-            if isinstance(plain, dt.date) and (
+            outside = plain is not None and (
                 plain not in standing.period or (self.until is not None and plain > self.until)
-            ):
+            )
+            if not mine or outside:
                 continue
-            verdict = feed.crediting.verdict(feed.crediting.decide(row)) if feed.crediting else _WHOLE
+            share = math.fsum(credits[at].share for at in mine)
             yield Line(
                 feed.source.name,
                 row[id_field] if id_field else position,
-                plain if isinstance(plain, dt.date) else None,
+                plain,
                 {name: shown_value(row[name], feed.schema[name]) for name in told},
                 tested,
                 verdict,
-                adds.of(row, verdict.credit) if verdict.credit > 0 else {},
+                share,
+                adds.of(row, credits, mine) if share > 0 else {},
             )
 
+    def judged(
+        self, feed: Feed, needed: list[str], subject: str
+    ) -> Iterator[tuple[Mapping[str, Scalar], object, dt.date | None, Verdict]]:
+        """The records of a source, each with its place, the day on which it counts, and what was decided."""
+        data, date = self.data[feed.source.name], feed.role("date")
+        crediting = feed.given(self.data) or _everything(feed)
+        members = (
+            {subject}
+            if self.group is None
+            else {each for each, group in self.group.items() if group == subject}
+        )
+        for row, position, day, verdict in crediting.verdicts(data, needed, members):
+            yield row, position, day or row[date], verdict  # type: ignore[misc]
 
-_WHOLE = Verdict(1.0, "–", "no policy: every record counts")
 
-
-def _bound_rows(
-    feed: Feed, data: object, needed: list[str], members: set[str]
-) -> Iterator[tuple[dict[str, Scalar], object]]:
-    import narwhals as nw
-
-    subject = feed.role("subject")
-    if binding.is_records(data):
-        bound = binding.bind_records(feed.source, data, needed)  # type: ignore[arg-type]
-        if feed.crediting:
-            feed.crediting.derive_records(bound.rows)
-        for row, where in zip(bound.rows, bound.ids, strict=True):
-            if str(row[subject]) in members:
-                yield row, where
-        return
-    frame = frames.numbered(binding.bind_frame(feed.source, data, needed).frame)
-    if feed.crediting:
-        frame = feed.crediting.derive(frame)
-    chosen = frame.filter(nw.col(subject).is_in([*members])).sort(frames.ROW)
-    for found in frames.rows_of(chosen):
-        position = found.pop(frames.ROW)
-        yield {name: frames.delivered(found[name], feed.schema[name]) for name in found}, position  # type: ignore[arg-type]
+def _everything(feed: Feed) -> Crediting:
+    """A source without a policy as one with the policy that counts every record."""
+    every = Policy(default=Default(credit=1, because="no policy: every record counts"))
+    return every.on(feed.source)
 
 
 @final
@@ -285,7 +285,10 @@ class _Adds:
                 label = name if len(prepared.checked.fields) == 1 else f"{name}.{number + 1}"
                 self.parts.append((label, found, slot, meant, value))
 
-    def of(self, row: Mapping[str, Scalar], credit: float) -> dict[str, object]:
+    def of(
+        self, row: Mapping[str, Scalar], credits: Sequence[Credit], mine: Sequence[int]
+    ) -> dict[str, object]:
+        """For each part of a measure what the credits at `mine` add to it."""
         adds: dict[str, object] = {}
         for label, found, slot, meant, value in self.parts:
             if meant is not None and meant(row) != 0:
@@ -295,7 +298,8 @@ class _Adds:
             if slot.operation == "count":
                 number = None if number is None else 1.0
             elif slot.operation == "sum" and number is not None:
-                number = money.credited(number, credit) if isinstance(number, int) else number * credit
+                parts = shared(number, credits)
+                number = sum(parts[at] for at in mine)
             argument = found.argument_type
             in_money = argument is not None and slot.operation != "count"
             adds[label] = shown_value(number, argument) if in_money else number

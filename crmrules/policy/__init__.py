@@ -1,7 +1,23 @@
 """Which records count, how much, and for whom."""
 
 from crmrules.policy.condition import Condition, field
-from crmrules.policy.rules import Crediting, Default, Policy, Rule, Verdict
+from crmrules.policy.crediting import Crediting
+from crmrules.policy.payees import Payee, Returns, SplitTable
+from crmrules.policy.rules import Default, Policy, Rule
 from crmrules.policy.sequence import Sequence
+from crmrules.policy.verdict import Credit, Verdict
 
-__all__ = ["Condition", "Crediting", "Default", "Policy", "Rule", "Sequence", "Verdict", "field"]
+__all__ = [
+    "Condition",
+    "Credit",
+    "Crediting",
+    "Default",
+    "Payee",
+    "Policy",
+    "Returns",
+    "Rule",
+    "Sequence",
+    "SplitTable",
+    "Verdict",
+    "field",
+]

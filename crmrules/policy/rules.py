@@ -1,41 +1,105 @@
-"""Which records count and how much: an ordered list of rules, the first that matches decides."""
+"""Which records count, how much and for whom, as it is declared: rules and policies. See `crediting`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, final
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
-from pydantic import BaseModel, BeforeValidator, Field
+import pydantic
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 
-from crmrules import binding, frames
-from crmrules.errors import ExpressionError, FieldError, shown
-from crmrules.expr.check import Checked, Schema
-from crmrules.expr.column import condition_column
-from crmrules.expr.scalar import compile_first
-from crmrules.expr.traced import Step, trace
-from crmrules.fields import Frozen, Source, bind_record
+from crmrules import binding
+from crmrules.errors import CrmRulesError
+from crmrules.expr import tree
+from crmrules.fields import Day, Frozen, Source
 from crmrules.policy.condition import Condition
-from crmrules.policy.sequence import Sequence, number_frame, number_records, schema_with
-from crmrules.types import Scalar
+from crmrules.policy.payees import Payee, Payees, Returns, Share, Shares
+from crmrules.policy.sequence import Sequence
 
 if TYPE_CHECKING:
-    import narwhals as nw
+    from crmrules.policy.crediting import Crediting
+    from crmrules.policy.summary import Summary
+    from crmrules.policy.verdict import Verdict
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Combine = Literal["first", "product", "min", "max", "all", "most_specific"]
+Because = Annotated[str, Field(min_length=1)]
+
+
+def _kind_of_credit(value: object) -> str:
+    if isinstance(value, str):
+        return "formula"
+    return "split" if isinstance(value, list | tuple) else "share"
+
+
+RuleCredit = Annotated[
+    Annotated[Share, Tag("share")]
+    | Annotated[str, Tag("formula")]
+    | Annotated[tuple[Payee, ...], Field(min_length=1), Tag("split")],
+    Discriminator(_kind_of_credit),
+]
+"""A share (0 to 1), an expression that gives one, or who gets how much."""
+
+
+@final
+class Effective(BaseModel):
+    """From which day to which a rule holds, both included; the record's date decides."""
+
+    model_config = pydantic.ConfigDict(**Frozen, populate_by_name=True)
+
+    start: Annotated[Day | None, Field(alias="from")] = None
+    end: Annotated[Day | None, Field(alias="to")] = None
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Effective:
+        if self.start is None and self.end is None:
+            raise ValueError("`effective` needs a day: from: 2026-01-01, to: 2026-12-31, or both")
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ValueError(f"{self.start} comes after {self.end}: exchange `from` and `to`")
+        return self
 
 
 @final
 class Rule(BaseModel):
-    """One rule: when it matches, how much of the record counts (0 to 1), and why, in words for people."""
+    """One rule: when it matches, how much of the record counts and for whom, and why, in words for people.
+
+    credit: a share (0 to 1); an expression that gives one, such as `0.5 if order_no > 1 else 1`; or a list
+    of payees, `[{to: salesperson, share: 0.6}, {to: presales, share: 0.4}]`.
+    name: by which verdicts, `override` and `disable` know it. effective: the days on which it holds.
+    """
 
     model_config = Frozen
 
     when: Condition
-    credit: Share
-    because: Annotated[str, Field(min_length=1)]
+    credit: RuleCredit
+    because: Because
     name: str = ""
+    effective: Effective | None = None
+
+    def holds(self, source: Source) -> Condition:
+        """The condition together with the days on which the rule holds."""
+        if self.effective is None:
+            return self.when
+        date = source.role("date")
+        if date is None:
+            raise CrmRulesError(
+                "C201",
+                f"`effective` needs a day, and source `{source.name}` has no field with the role `date`",
+                hint="write `role: date` at the field that tells the day of a record",
+            )
+        moment = source.fields[date].declared.kind == "datetime"
+        parts: list[tree.Node] = []
+        if self.effective.start is not None:
+            parts.append(tree.Comparison(">=", tree.Name(date), _day(self.effective.start, moment)))
+        if self.effective.end is not None:
+            operator: tree.ComparisonOperator = "<" if moment else "<="
+            last = self.effective.end + dt.timedelta(days=moment)
+            parts.append(tree.Comparison(operator, tree.Name(date), _day(last, moment)))
+        return Condition(tree.joined("and", [*parts, self.when.tree]))
+
+
+def _day(day: dt.date, moment: bool) -> tree.Constant:
+    return tree.Constant(dt.datetime.combine(day, dt.time()) if moment else day)
 
 
 @final
@@ -45,7 +109,7 @@ class Default(BaseModel):
     model_config = Frozen
 
     credit: Share
-    because: Annotated[str, Field(min_length=1)] = "no rule says otherwise"
+    because: Because = "no rule says otherwise"
 
 
 def _default(value: object) -> object:
@@ -53,40 +117,25 @@ def _default(value: object) -> object:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Consideration:
-    """What a rule said of a record: `matched` is None where a missing value leaves it open."""
+class RuleChange(BaseModel):
+    """What is different in an included rule; what is not said stays."""
 
-    rule: str
-    matched: bool | None
-    decided: bool
-    because: str
-    trace: Step
+    model_config = Frozen
 
+    when: Condition | None = None
+    credit: RuleCredit | None = None
+    because: Because | None = None
+    effective: Effective | None = None
 
-@final
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a policy says of one record: the credit, the rule that decided, and why."""
-
-    credit: float
-    rule: str
-    because: str
-    considered: tuple[Consideration, ...] = ()
-
-    def __str__(self) -> str:
-        lines = [f"credit {self.credit:g} by `{self.rule}`: {self.because}"]
-        for each in self.considered:
-            said = {True: "matches", False: "does not match", None: "is not known to match"}[each.matched]
-            mark = "→" if each.decided else " "
-            lines.append(f" {mark} {each.rule} {said}")
-            lines += [f"     {line}" for line in str(each.trace).split("\n")]
-        return "\n".join(lines)
+    def on(self, rule: Rule) -> Rule:
+        """The rule with the change."""
+        changes = {name: getattr(self, name) for name in self.model_fields_set}
+        return rule.model_copy(update=changes)
 
 
 @final
 class Policy(BaseModel):
-    """Which records of a source count, and how much.
+    """Which records of a source count, how much, and for whom.
 
     >>> from crmrules.policy import field
     >>> policy = Policy(
@@ -96,10 +145,16 @@ class Policy(BaseModel):
     >>> print(policy.credit_of({"order_type": "sample"}))
     0.0
 
-    rules: the first whose condition is true decides; a condition that is unknown, because a value is
-    missing, does not match. default: for a record that no rule matches; it has to be said.
-    source: the source that it is about, by name; needed where there are several. sequences: fields
-    derived from the order of records, which rules and measures may read.
+    rules: conditions with their credit; one that is unknown, because a value is missing, does not match.
+    combine: `first` takes the first that matches; `product`, `min` and `max` look at all that match; `all`
+    lets all that match stand side by side; `most_specific` takes the one that tests the most specific field
+    of `specificity`, whatever the order of writing. default: for a record that no rule matches.
+    levels: other policies, each of which gives its own credit; `combine` is then `product`, `min` or `max`.
+    include: policies whose rules come after these; override, disable: included rules, by name.
+    source: the source that it is about, by name; needed where there are several.
+    sequences: fields derived from the order of records, which rules and measures may read.
+    payees: for whom, where it is not simply the source's subject; shares: whether they must sum to 1.
+    returns: records that take back what an earlier one gave.
     """
 
     model_config = Frozen
@@ -107,7 +162,36 @@ class Policy(BaseModel):
     rules: tuple[Rule, ...] = ()
     default: Annotated[Default, BeforeValidator(_default, json_schema_input_type=Share | Default)]
     source: str | None = None
+    combine: Combine = "first"
+    specificity: dict[str, tuple[str, ...]] = {}
+    levels: dict[str, str | Policy] = {}
+    include: tuple[str | Policy, ...] = ()
+    override: dict[str, RuleChange] = {}
+    disable: tuple[str, ...] = ()
     sequences: dict[str, Sequence] = {}
+    payees: Payees | None = None
+    shares: Shares = "at_most_one"
+    returns: Returns | None = None
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _levels_have_defaults(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("levels") and "default" not in data:
+            return {**data, "default": {"credit": 1, "because": "each level has its own default"}}
+        return data
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> Policy:
+        if self.levels and (self.rules or self.include):
+            raise ValueError("a policy has rules or levels, not both: make the rules a level of their own")
+        if self.levels and self.combine not in ("first", "product", "min", "max"):
+            raise ValueError(f"levels do not go with `{self.combine}`: combine: product, min or max")
+        if bool(self.specificity) != (self.combine == "most_specific"):
+            raise ValueError("`specificity` and `combine: most_specific` go together")
+        names = [rule.name for rule in self.rules if rule.name]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"two rules are called {twice[0]!r}: choose another name")
+        return self
 
     def rule_name(self, position: int) -> str:
         """The name of a rule: its own, or its number from 1; `default` behind the last."""
@@ -115,40 +199,27 @@ class Policy(BaseModel):
             return "default"
         return self.rules[position].name or f"rule {position + 1}"
 
-    def on(self, source: Source) -> Crediting:
-        """The policy checked against a source. Raises ExpressionError or FieldError for what does not fit."""
+    def on(self, source: Source, tables: Mapping[str, object] | None = None) -> Crediting:
+        """The policy checked against a source, ready to run.
+
+        tables: the data of other tables that `payees` names, each a frame or a list of dicts.
+        Raises ExpressionError or FieldError for what does not fit.
+        """
+        from crmrules.policy.crediting import Crediting
+
         for _, error in self.problems(source):
             raise error
-        return Crediting(self, source)
+        return Crediting(self, source, tables or {})
 
-    def problems(
-        self, source: Source
-    ) -> Iterator[tuple[tuple[str | int, ...], ExpressionError | FieldError]]:
+    def problems(self, source: Source) -> Iterator[tuple[tuple[str | int, ...], CrmRulesError]]:
         """Everything that does not fit the source, with the way to it."""
-        schema = source.schema
-        for name, sequence in self.sequences.items():
-            if name in schema:
-                yield (
-                    ("sequences", name),
-                    FieldError("S102", f"`{name}` is a field already", hint="choose another name"),
-                )
-            for part in ("per", "by"):
-                for field in getattr(sequence, part):
-                    if field not in schema:
-                        yield ("sequences", name, part), _unknown(source, field)
-            if sequence.where is not None:
-                try:
-                    sequence.where.check(schema)
-                except ExpressionError as error:
-                    yield ("sequences", name, "where"), error
-        wider = schema_with(source, self.sequences)
-        for position, rule in enumerate(self.rules):
-            try:
-                rule.when.check(wider)
-            except ExpressionError as error:
-                yield ("rules", position, "when"), error
+        from crmrules.policy.fit import problems
 
-    def credit(self, records: object, source: Source | None = None) -> object:
+        return problems(self, source)
+
+    def credit(
+        self, records: object, source: Source | None = None, tables: Mapping[str, object] | None = None
+    ) -> object:
         """How much of each record counts.
 
         records: a frame of any engine, or a list of dicts. Returns the same rows in the same order with
@@ -157,170 +228,67 @@ class Policy(BaseModel):
 
         Raises FieldError if a field is missing or holds another type.
         """
-        from crmrules.policy.infer import infer
+        records, found = self._over(records, source, tables)
+        return found.credit(records)
 
-        if binding.is_records(records):
-            records = binding.records_of(records)
-        return self.on(source or infer(records, self._read())).credit(records)
+    def lines(
+        self, records: object, source: Source | None = None, tables: Mapping[str, object] | None = None
+    ) -> object:
+        """Who gets how much of each record: a row for each record and payee.
+
+        Returns the rows of the records, those of split ones several times, in their order, with `payee`,
+        `share` (of the record; the credit is in it), `overlay` and `rule`. Records that do not count are
+        there with the share 0, so that nothing disappears.
+
+        Raises FieldError if a field is missing or holds another type, RecordError for shares that do not
+        go together.
+        """
+        records, found = self._over(records, source, tables)
+        return found.lines(records)
+
+    def summary(
+        self,
+        records: object,
+        source: Source | None = None,
+        tables: Mapping[str, object] | None = None,
+        *,
+        amount: str | None = None,
+    ) -> Summary:
+        """How many records, and how much money, each rule counted, counted in part, or excluded.
+
+        amount: the field that is summed; the only field of money if it is not said.
+        """
+        records, found = self._over(records, source, tables, amount)
+        return found.summary(records, amount)
 
     def credit_of(self, record: Mapping[str, object], source: Source | None = None) -> float:
         """How much of one record counts, 0 to 1. Raises FieldError as `credit` does."""
         return self.explain(record, source).credit if source is None else self.on(source).of(record).credit
 
-    def explain(self, record: Mapping[str, object], source: Source | None = None) -> Verdict:
+    def explain(
+        self,
+        record: Mapping[str, object],
+        source: Source | None = None,
+        tables: Mapping[str, object] | None = None,
+    ) -> Verdict:
         """The credit of one record with the deciding rule, and what every other rule said and why."""
+        _, found = self._over([record], source, tables)
+        return found.explain(record)
+
+    def _over(
+        self,
+        records: object,
+        source: Source | None,
+        tables: Mapping[str, object] | None,
+        *also: str | None,
+    ) -> tuple[object, Crediting]:
+        from crmrules.policy.fit import names_read
         from crmrules.policy.infer import infer
 
-        return self.on(source or infer([record], self._read())).explain(record)
-
-    def _read(self) -> list[str]:
-        from crmrules.expr import tree
-
-        conditions = [rule.when for rule in self.rules]
-        conditions += [each.where for each in self.sequences.values() if each.where is not None]
-        names = [name for condition in conditions for name in tree.names(condition.tree)]
-        for sequence in self.sequences.values():
-            names += [*sequence.per, *sequence.by]
-        return [name for name in dict.fromkeys(names) if name not in self.sequences]
-
-
-def _unknown(source: Source, field: str) -> FieldError:
-    from crmrules.errors import did_you_mean
-
-    return FieldError(
-        "F102",
-        f"source `{source.name}` has no field `{field}`",
-        source=source.name,
-        field=field,
-        hint=did_you_mean(field, source.fields),
-    )
-
-
-@final
-class Crediting:
-    """A policy on a source, ready to run: on records one by one, on lists of them, on frames."""
-
-    def __init__(self, policy: Policy, source: Source) -> None:
-        self.policy = policy
-        self.source = source
-        self.schema: Schema = schema_with(source, policy.sequences)
-        self.conditions: list[Checked] = [rule.when.check(self.schema) for rule in policy.rules]
-        self.credits = [rule.credit for rule in policy.rules] + [policy.default.credit]
-
-    @cached_property
-    def fields(self) -> tuple[str, ...]:
-        """The source's fields that the policy reads."""
-        names = [name for condition in self.conditions for name in condition.fields]
-        for sequence in self.policy.sequences.values():
-            names += sequence.fields(self.source)
-        return tuple(name for name in dict.fromkeys(names) if name not in self.policy.sequences)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every record counts wholly or not at all."""
-        return all(credit in (0.0, 1.0) for credit in self.credits)
-
-    @cached_property
-    def decide(self) -> Callable[[Mapping[str, object]], int]:
-        """From a bound record to the position of the rule that decides."""
-        return compile_first(self.conditions)
-
-    def verdict(self, position: int) -> Verdict:
-        """What the rule at a position says, without the reasons of the others."""
-        decisive = self.policy.default if position == len(self.conditions) else self.policy.rules[position]
-        return Verdict(decisive.credit, self.policy.rule_name(position), decisive.because)
-
-    def bound(self, record: Mapping[str, object]) -> dict[str, Scalar]:
-        """A host's record as conditions read it; a sequence's number is taken from the record itself."""
-        row = (
-            record.get(self.source.column(self.source.role("id") or ""), "?") if self.source.role("id") else 0
-        )
-        bound = bind_record(self.source, record, row, self.fields)
-        for name in self.policy.sequences:
-            number = record.get(name)
-            bound[name] = float(number) if isinstance(number, int | float) else None
-        return bound
-
-    def of(self, record: Mapping[str, object]) -> Verdict:
-        """What the policy says of one host's record."""
-        return self.verdict(self.decide(self.bound(record)))
-
-    def explain(self, record: Mapping[str, object]) -> Verdict:
-        """The same with every rule's reasons."""
-        return self.explain_bound(self.bound(record))
-
-    def explain_bound(self, bound: Mapping[str, Scalar]) -> Verdict:
-        """The same of a bound record."""
-        decided = self.decide(bound)
-        considered = []
-        for position, (rule, condition) in enumerate(zip(self.policy.rules, self.conditions, strict=True)):
-            matched, step = trace(condition, bound)
-            considered.append(
-                Consideration(
-                    self.policy.rule_name(position),
-                    None if matched is None else bool(matched),
-                    position == decided,
-                    rule.because,
-                    step,
-                )
-            )
-        verdict = self.verdict(decided)
-        return Verdict(verdict.credit, verdict.rule, verdict.because, tuple(considered))
-
-    def derive(self, frame: frames.Frame) -> frames.Frame:
-        """The bound frame with the derived fields."""
-        for name, sequence in self.policy.sequences.items():
-            frame = number_frame(frame, name, sequence, self.source)
-        return frame
-
-    def derive_records(self, rows: list[dict[str, Scalar]]) -> None:
-        """The derived fields put into bound records."""
-        for name, sequence in self.policy.sequences.items():
-            number_records(rows, name, sequence, self.source)
-
-    def chosen(self, values: list[Any], dtype: Any) -> nw.Expr:
-        """For each row of a bound frame, the value at the position of the rule that decides."""
-        import narwhals as nw
-
-        result = nw.lit(values[-1], dtype)
-        for condition, value in reversed([*zip(self.conditions, values, strict=False)]):
-            result = nw.when(condition_column(condition)).then(nw.lit(value, dtype)).otherwise(result)
-        return result
-
-    def credit(self, records: object) -> object:
-        """Each record with `credit`, `rule` and `because`; see `Policy.credit`."""
-        verdicts = [self.verdict(position) for position in range(len(self.conditions) + 1)]
         if binding.is_records(records):
-            listed: list[Mapping[str, object]] = binding.records_of(records)
-            bound = binding.bind_records(self.source, listed, self.fields)
-            self.derive_records(bound.rows)
-            said = [verdicts[self.decide(row)] for row in bound.rows]
-            kept = [listed[position] for position in bound.positions]
-            for record in kept:
-                _refuse_taken(record)
-            return [
-                {**record, "credit": each.credit, "rule": each.rule, "because": each.because}
-                for record, each in zip(kept, said, strict=True)
-            ]
-        return self._credit_frame(records, verdicts)
-
-    def _credit_frame(self, records: object, verdicts: list[Verdict]) -> object:
-        import narwhals as nw
-
-        wrapped = frames.wrap(records, self.source.name)
-        _refuse_taken(wrapped.collect_schema().names())
-        bound = binding.bind_frame(self.source, records, self.fields, numbered=True)
-        host = frames.numbered(wrapped)
-        derived = self.derive(bound.frame).select(
-            frames.ROW,
-            self.chosen([each.credit for each in verdicts], nw.Float64).alias("credit"),
-            self.chosen([each.rule for each in verdicts], nw.String).alias("rule"),
-            self.chosen([each.because for each in verdicts], nw.String).alias("because"),
-        )
-        return frames.beside(host, derived).drop(frames.ROW).to_native()
+            records = binding.records_of(records)
+        wanted = [*names_read(self), *(name for name in also if name is not None)]
+        return records, self.on(source or infer(records, wanted), tables)
 
 
-def _refuse_taken(columns: Collection[object]) -> None:
-    for name in ("because", "credit", "rule"):
-        if name in columns:
-            raise FieldError("F110", f"there is a column {shown(name)} already", hint="rename it")
+__all__ = ["Combine", "Default", "Effective", "Policy", "Rule", "RuleChange"]

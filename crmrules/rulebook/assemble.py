@@ -14,6 +14,9 @@ from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Model
 from crmrules.kpi.score import Plan
+from crmrules.policy.compose import flat, resolved
+from crmrules.policy.payees import SplitTable
+from crmrules.policy.rules import Policy
 from crmrules.policy.sequence import schema_with
 from crmrules.rulebook.book import Rulebook
 
@@ -191,14 +194,38 @@ def _unknown(code: str, what: str, name: str, known: Iterable[str]) -> CrmRulesE
     return CrmRulesError(code, f"there is no {what} `{name}`", hint=did_you_mean(name, known))
 
 
+def _part_of_policy(error: CrmRulesError, policy: Policy) -> str:
+    """Which key of a policy an error about its parts is about."""
+    if error.code == "C212":
+        return "override" if any(f"`{name}`" in error.message for name in policy.override) else "disable"
+    return "levels" if policy.levels else "include"
+
+
+def _table_problems(policy: Policy, book: Rulebook) -> Iterator[Located]:
+    """What does not fit in the table of payees."""
+    payees = policy.payees
+    if not isinstance(payees, SplitTable):
+        return
+    if payees.table not in book.sources:
+        yield ("payees", "table"), _unknown("B212", "source", payees.table, book.sources)
+        return
+    fields = book.sources[payees.table].fields
+    for key in ("record", "to", "share", "overlay"):
+        field = getattr(payees, key)
+        if field is not None and field not in fields:
+            yield ("payees", key), _unknown("F102", f"field of `{payees.table}`", field, fields)
+
+
 @final
 class _Feeds:
     """The passes over sources, one for each policy and each source without one."""
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
-        self.found: dict[tuple[str, str | None], Feed] = {}
-        self.records = [name for name in book.sources if name != book.roster]
+        self.found: dict[tuple[str, str | None, str], Feed] = {}
+        tables = {each.payees.table for each in book.policies.values() if isinstance(each.payees, SplitTable)}
+        self.records = [name for name in book.sources if name != book.roster and name not in tables]
+        self.whole: dict[str, Policy] = {}
         self.broken: set[str] = set()
         self.homeless: set[str] = set()
 
@@ -213,9 +240,21 @@ class _Feeds:
                 self.broken.add(name)
                 self.homeless.add(name)
                 continue
-            for where, problem in policy.problems(source):
+            for where, problem in self.policy_problems(name, policy, source):
                 yield (*path, *where), problem
                 self.broken.add(name)
+
+    def policy_problems(self, name: str, policy: Policy, source: Source) -> Iterator[Located]:
+        """Everything that does not fit in one policy, by itself and with those that it is made of."""
+        found = [*policy.problems(source)]
+        yield from found
+        try:
+            whole = self.whole[name] = resolved(name, self.book.policies)
+            if not found:
+                flat(whole)
+        except CrmRulesError as error:
+            yield (_part_of_policy(error, policy),), error
+        yield from _table_problems(policy, self.book)
 
     def is_homeless(self, measure: Measure) -> bool:
         """Whether the policy of a measure has no source, which is said at the policy already."""
@@ -249,11 +288,12 @@ class _Feeds:
                 "B212", f"the policy `{policy}` is about `{rules.source}`", hint="leave `source` out"
             )
         source = self.source((rules.source if rules is not None else None) or measure.source)
-        key = (source.name, policy)
+        key = (source.name, policy, measure.credits)
         if key not in self.found:
             sound = rules is not None and policy not in self.broken
-            self.found[key] = Feed(source, rules.on(source) if rules is not None and sound else None)
-            if rules is not None:
+            crediting = self.whole[policy].on(source) if policy is not None and sound else None
+            self.found[key] = Feed(source, crediting, measure.credits, self.book.sources)
+            if rules is not None and crediting is None:
                 self.found[key].schema = schema_with(source, rules.sequences)
         return self.found[key]
 

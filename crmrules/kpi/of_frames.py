@@ -1,0 +1,289 @@
+"""The pass over a frame of any engine: who gets how much of each record, summed by subject and period."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, NoReturn, final
+
+from crmrules import binding, frames, money
+from crmrules.expr.column import condition_column, value_column
+from crmrules.fields import BadRow
+from crmrules.kpi.feed import Cut, Feed, Totals, assembled
+from crmrules.kpi.measure import Slot, part
+from crmrules.kpi.period import MONTHS
+from crmrules.kpi.pulled import ORDERED, PULLED, collapse
+from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
+
+if TYPE_CHECKING:
+    import narwhals as nw
+    import numpy as np
+    from narwhals import Expr
+    from numpy.typing import NDArray
+
+    from crmrules.kpi.measure import Column
+
+SUBJECT, PERIOD = "@subject", "@period"
+FIRST = "@first"
+"""Whether a line is the first of its record for its subject: what is no sum takes a record once."""
+
+
+@final
+class OfFrames:
+    """The passes over a frame of any engine."""
+
+    def __init__(self, feed: Feed, cut: Cut, crediting: Crediting | None) -> None:
+        import narwhals as nw
+
+        self.nw = nw
+        self.feed = feed
+        self.cut = cut
+        self.crediting = crediting
+        self.single = crediting is None or crediting.simple
+
+    def totals(self, data: object) -> Totals:
+        import numpy as np
+
+        nw, feed = self.nw, self.feed
+        frame, lines, quarantined = self.counted(data)
+        frame = self.by_subject(frame, lines, [])
+        columns: list[Expr] = []
+        sums: list[Expr] = []
+        for position, slot in enumerate(feed.slots):
+            if slot.operation not in PULLED:
+                name = f"@{position}"
+                columns.append(self.column(slot).alias(name))
+                sums += self.elementary(slot, name)
+        sums.append(nw.len().alias("@len"))
+        groups = frames.collected(
+            frame.select(SUBJECT, PERIOD, *columns).group_by(SUBJECT, PERIOD).agg(*sums)
+        )
+        subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
+        if groups[SUBJECT].null_count() or np.isnan(periods).any():
+            self.refuse(data)
+        keys = dict(
+            zip(
+                zip(subjects, periods.astype(np.int64).tolist(), strict=True),
+                range(len(subjects)),
+                strict=True,
+            )
+        )
+        slots = {
+            slot: self.pulled(slot, frame, groups)
+            if slot.operation in PULLED
+            else self.read(slot, f"@{position}", groups)
+            for position, slot in enumerate(feed.slots)
+        }
+        return Totals(keys, assembled(feed, slots), quarantined)
+
+    def counted(
+        self, data: object, *, located: bool = False
+    ) -> tuple[frames.Frame, list[Line], tuple[BadRow, ...]]:
+        """The records that count in the cut, bound, with their period and what the lines name.
+
+        located: with what names a record in an error.
+        """
+        nw, feed, cut = self.nw, self.feed, self.cut
+        date, id_field = feed.role("date"), feed.source.role("id")
+        wanted = [*feed.fields, *([date] if cut.until else []), *([id_field] if located and id_field else [])]
+        bound = binding.bind_frame(feed.source, data, wanted, month=True, numbered=located)
+        frame = bound.frame
+        lines = [Line(feed.role("subject"), CREDIT, False)]
+        if self.crediting is not None:
+            frame, lines = self.crediting.credited(self.crediting.derive(frame))
+        else:
+            frame = frame.with_columns(nw.lit(1.0).alias(CREDIT))
+        lines = [line for line in lines if feed.meant(line.overlay)]
+        if self.crediting is not None:
+            counts = [nw.col(line.share) > 0.0 for line in lines]
+            frame = frame.filter(_any(counts))
+        frame = self.dated(frame, date)
+        if cut.period:
+            frame = frame.filter((nw.col(PERIOD) == cut.period.index) | nw.col(PERIOD).is_null())
+        return frame, lines, bound.quarantined
+
+    def dated(self, frame: frames.Frame, date: str) -> frames.Frame:
+        """The frame with the period of each record, without those after the cut's last day."""
+        nw, cut = self.nw, self.cut
+        moved = self.crediting is not None and self.crediting.moves_day
+        period = frames.months_of_days(nw.col(DAY)) if moved else nw.col(binding.MONTH)
+        if cut.until:
+            column = nw.col(DAY if moved else date)
+            moment = not moved and self.feed.source.fields[date].declared.kind == "datetime"
+            limit = frames.carried(cut.until + dt.timedelta(days=1))
+            assert isinstance(limit, float)
+            limit *= frames.MICROSECONDS_A_DAY if moment else 1.0
+            frame = frame.filter((column < limit) | column.is_null())
+        if MONTHS[cut.unit] > 1:
+            period = frames.floored(period, float(MONTHS[cut.unit]))
+        if not frame.implementation.is_pandas_like():
+            # Whole numbers group faster; numpy has none that can be missing.
+            period = period.cast(nw.Int32)
+        return frame.with_columns(period.alias(PERIOD))
+
+    def by_subject(self, frame: frames.Frame, lines: list[Line], also: list[str]) -> frames.Frame:
+        """A row for each record and subject: one for each line, where records have several."""
+        nw, group = self.nw, self.cut.group
+
+        def grouped(line: Line) -> Expr:
+            payee = nw.col(line.to)
+            return payee if group is None else frames.mapped(payee, group, text=True)
+
+        if self.single:
+            return frame.with_columns(grouped(lines[0]).alias(SUBJECT))
+        frame = frame.with_columns(*(grouped(line).alias(f"@group {at}") for at, line in enumerate(lines)))
+        frame = self.split(frame, lines)
+        exact = [position for position, slot in enumerate(self.feed.slots) if self.is_split(slot)]
+        kept = [name for name in self.feed.summed if name != SUBJECT]
+        parts: list[Any] = []
+        for at, line in enumerate(lines):
+            own = nw.col(f"@group {at}")
+            before = [
+                (nw.col(f"@group {earlier}") == own) & (nw.col(lines[earlier].share) > 0.0)
+                for earlier in range(at)
+            ]
+            first = nw.when(_any(before)).then(nw.lit(0.0)).otherwise(nw.lit(1.0)) if before else nw.lit(1.0)
+            parts.append(
+                frame.filter(nw.col(line.share) > 0.0).select(
+                    own.cast(nw.String).alias(SUBJECT),
+                    PERIOD,
+                    nw.col(line.share).alias(f"{CREDIT} of line"),
+                    first.alias(FIRST),
+                    *(nw.col(_part(position, at)).alias(_part(position)) for position in exact),
+                    *dict.fromkeys([*kept, *also]),
+                )
+            )
+        whole: Any = nw.concat(parts)
+        return whole.rename({f"{CREDIT} of line": CREDIT})  # type: ignore[no-any-return]
+
+    def is_split(self, slot: Slot) -> bool:
+        """Whether a slot sums money, which is split to the cent."""
+        argument = self.feed.checks[slot].type_of(slot.argument) if slot.argument is not None else None
+        return slot.operation == "sum" and argument is not None and argument.kind == "money"
+
+    def split(self, frame: frames.Frame, lines: list[Line]) -> frames.Frame:
+        """The frame with what each line gets of each sum of money."""
+        nw, feed = self.nw, self.feed
+        for position, slot in enumerate(feed.slots):
+            if not self.is_split(slot):
+                continue
+            assert slot.argument is not None
+            value = value_column(part(feed.checks[slot], slot.argument))
+            frame = frame.with_columns(value.alias("@whole"))
+            within = [at for at, line in enumerate(lines) if not line.overlay]
+            frame = money.split_columns(
+                frame, "@whole", [lines[at].share for at in within], [_part(position, at) for at in within]
+            )
+            frame = frame.with_columns(
+                *(
+                    money.credited_column(nw.col("@whole"), nw.col(line.share)).alias(_part(position, at))
+                    for at, line in enumerate(lines)
+                    if line.overlay
+                )
+            )
+        return frame
+
+    def pulled(self, slot: Slot, frame: frames.Frame, groups: nw.DataFrame[Any]) -> Column:
+        """A slot whose values are fetched, in the declared order where it has one."""
+        import numpy as np
+
+        nw = self.nw
+        order = [*self.feed.order] if slot.operation in ORDERED else []
+        value = self.column(slot).alias("@value")
+        known = frames.collected(
+            frame.select(SUBJECT, PERIOD, *order, value).filter(~nw.col("@value").is_null())
+        )
+        placed = known.join(groups.select(SUBJECT, PERIOD).with_row_index("@group"), on=[SUBJECT, PERIOD])
+        placed = placed.sort(*order) if order else placed
+        values = placed["@value"]
+        text = values.dtype == nw.String
+        array = np.array(values.to_list(), dtype=object) if text else _array(values)
+        return collapse(slot.operation, placed["@group"].to_numpy().astype(np.int64), array, len(groups))
+
+    def column(self, slot: Slot) -> nw.Expr:
+        """The masked column of a slot: what each line adds to it."""
+        nw, feed = self.nw, self.feed
+        checked = feed.checks[slot]
+        mask = condition_column(part(checked, slot.where)) if slot.where is not None else None
+        if not self.single and slot.operation != "sum":
+            first = nw.col(FIRST) == 1.0
+            mask = first if mask is None else mask & first
+        found = checked.type_of(slot.argument) if slot.argument is not None else None
+        value = value_column(part(checked, slot.argument)) if slot.argument is not None else None
+        whole = slot.operation == "count" or (
+            slot.operation in ("sum", "total")
+            and (slot.argument is None or (found is not None and found.kind == "money"))
+        )
+        if whole and value is not None and found is not None and found.nullable:
+            mask = ~value.is_null() if mask is None else mask & ~value.is_null()
+        if slot.operation == "count":
+            value = nw.lit(1, nw.Int64)
+        assert value is not None
+        if slot.operation == "sum" and self.crediting and not self.crediting.whole:
+            if not whole:
+                value = value * nw.col(CREDIT)
+            elif self.single:
+                value = money.credited_column(value, nw.col(CREDIT))
+            else:
+                value = nw.col(_part(feed.slots.index(slot)))
+        if slot.operation == "distinct" and found is not None and found.kind != "text":
+            value = value + 0.0  # PyArrow tells -0.0 from 0.0
+        if not whole:
+            return value if mask is None else nw.when(mask).then(value)
+        return (value if mask is None else nw.when(mask).then(value).otherwise(0)).cast(nw.Int64)
+
+    def elementary(self, slot: Slot, name: str) -> list[nw.Expr]:
+        column = self.nw.col(name)
+        match slot.operation:
+            case "sum" | "total" | "count":
+                return [column.sum()]
+            case "min":
+                return [column.min()]
+            case "max":
+                return [column.max()]
+        # narwhals counts a missing value as a value; how many there are tells whether one is among them.
+        return [column.n_unique(), column.count().alias(f"{name} known")]
+
+    def read(self, slot: Slot, name: str, groups: nw.DataFrame[Any]) -> Column:
+        """A slot's values for each group."""
+        if slot.operation == "distinct":
+            unknown = _array(groups[f"{name} known"]) < _array(groups["@len"])
+            return _array(groups[name]) - unknown
+        values = groups[name]
+        whole = values.dtype.is_integer() and slot.operation != "count"
+        return values.to_numpy().astype("int64") if whole else _array(values)
+
+    def refuse(self, data: object) -> NoReturn:
+        """Say which record counts and has no subject, no group or no date: the first of them."""
+        nw, feed = self.nw, self.feed
+        id_field = feed.source.role("id")
+        frame, lines, _ = self.counted(data, located=True)
+        named = [frames.ROW, *([id_field] if id_field else [])]
+        grouped = self.by_subject(frame, lines, named)
+        odd = grouped.filter(nw.col(SUBJECT).is_null() | nw.col(PERIOD).is_null())
+        row = frames.rows_of(odd.select(*named, PERIOD).sort(frames.ROW).head(1))[0]
+        record = frame.filter(nw.col(frames.ROW) == row[frames.ROW])
+        columns = dict.fromkeys(name for line in lines for name in (line.to, line.share))
+        found: Any = frames.rows_of(record.select(*columns))[0]
+        payees = [found[line.to] for line in lines if found[line.share] > 0.0]
+        group = self.cut.group
+        lost = [each for each in payees if each is None or (group is not None and each not in group)]
+        subject = lost[0] if lost else payees[0]
+        feed.refuse(row[id_field] if id_field else row[frames.ROW], subject, row[PERIOD] is not None)
+
+
+def _part(position: int, line: int | None = None) -> str:
+    return f"@part {position}" if line is None else f"@part {position} of {line}"
+
+
+def _any(conditions: list[Any]) -> Any:
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = result | condition
+    return result
+
+
+def _array(values: nw.Series[Any]) -> NDArray[np.float64]:
+    import narwhals as nw
+    import numpy as np
+
+    return np.asarray(values.cast(nw.Float64).to_numpy(), dtype=np.float64)

@@ -1,0 +1,143 @@
+"""The pass over records, by compiled functions: who gets how much of each, summed by subject and period."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+from crmrules import binding, frames, money
+from crmrules.expr.check import Checked
+from crmrules.expr.scalar import compile_first, compile_record
+from crmrules.kpi.feed import Cut, Feed, Key, Totals, assembled
+from crmrules.kpi.measure import Slot, Tally, part
+from crmrules.kpi.period import Period
+from crmrules.kpi.pulled import ORDERED, PULLED, collapse
+from crmrules.policy.crediting import Crediting, Decided
+from crmrules.policy.verdict import Credit
+from crmrules.types import Scalar
+
+if TYPE_CHECKING:
+    from crmrules.kpi.measure import Column
+
+Row = dict[str, Scalar]
+
+
+@final
+class OfRecords:
+    """The pass over records."""
+
+    def __init__(self, feed: Feed, cut: Cut, crediting: Crediting | None) -> None:
+        self.feed = feed
+        self.cut = cut
+        self.crediting = crediting
+
+    def totals(self, data: Any) -> Totals:
+        feed = self.feed
+        bound = binding.bind_records(feed.source, data, [*feed.fields, feed.role("date")])
+        slots = feed.slots
+        steps = [(slot.operation, *_functions(feed.checks[slot], slot)) for slot in slots]
+        tallies: dict[Key, Tally] = {}
+        pulled: dict[int, list[tuple[Row, int, Scalar]]] = {}
+        for row, credits, keys in self.counted(bound):
+            touched = [tallies.setdefault(key, Tally(len(slots), len(tallies))) for key in keys]
+            for position, (operation, meant, value) in enumerate(steps):
+                if meant(row) != 0 or (found := value(row)) is None:
+                    continue
+                if operation == "sum":
+                    for tally, added in zip(touched, shared(found, credits), strict=True):
+                        tally.add(position, "total", added)
+                    continue
+                for tally in {id(each): each for each in touched}.values():
+                    if operation in PULLED:
+                        pulled.setdefault(position, []).append((row, tally.number, found))
+                    else:
+                        tally.add(position, operation, found)
+        places = {key: position for position, key in enumerate(tallies)}
+        columns: dict[Slot, Column] = {}
+        for position, slot in enumerate(slots):
+            if slot.operation in PULLED:
+                columns[slot] = self.collapsed(slot, pulled.get(position, []), len(places))
+                continue
+            values = [frames.carried(tally.values[position]) for tally in tallies.values()]
+            columns[slot] = self.read(slot, values)
+        return Totals(places, assembled(feed, columns), bound.quarantined)
+
+    def counted(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, Sequence[Credit], list[Key]]]:
+        """The records that count in the cut, each with its credits and the row of the card of each credit."""
+        feed, cut = self.feed, self.cut
+        date = feed.role("date")
+        for row, where, decided in self.decided(bound):
+            credits = [each for each in decided.credits if each.share > 0.0 and feed.meant(each.overlay)]
+            if not credits:
+                continue
+            day = decided.day or row[date]
+            groups = [
+                each.to if cut.group is None or each.to is None else cut.group.get(str(each.to))
+                for each in credits
+            ]
+            if day is None or None in groups:
+                at = groups.index(None) if None in groups else 0
+                feed.refuse(where, credits[at].to, day is not None)
+            assert isinstance(day, dt.date)
+            plain_day = day.date() if isinstance(day, dt.datetime) else day
+            period = Period.of(plain_day, cut.unit)
+            if (cut.until and plain_day > cut.until) or (cut.period and period != cut.period):
+                continue
+            yield row, credits, [(str(group), period.index) for group in groups]
+
+    def decided(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, object, Decided]]:
+        """Each record with what is decided of it."""
+        if self.crediting is None:
+            subject = self.feed.role("subject")
+            for row, where in zip(bound.rows, bound.ids, strict=True):
+                yield row, where, Decided((), (Credit(row[subject], 1.0),))  # type: ignore[arg-type]
+            return
+        self.crediting.derive_records(bound.rows)
+        yield from zip(bound.rows, bound.ids, self.crediting.decide_all(bound.rows, bound.ids), strict=True)
+
+    def collapsed(self, slot: Slot, found: list[tuple[Row, int, Scalar]], groups: int) -> Column:
+        """A slot from the values of single records, in the declared order where it has one."""
+        import numpy as np
+
+        if slot.operation in ORDERED:
+            order = self.feed.order
+            found = sorted(found, key=lambda each: tuple(each[0][name] for name in order))
+        values = [frames.carried(value) for _, _, value in found]
+        text = any(isinstance(value, str) for value in values)
+        array = np.array(values, dtype=object if text else np.float64)
+        return collapse(
+            slot.operation, np.array([group for _, group, _ in found], dtype=np.int64), array, groups
+        )
+
+    def read(self, slot: Slot, values: list[Any]) -> Column:
+        """A slot's values for each group; a sum, count or total that saw nothing is 0."""
+        import numpy as np
+
+        if slot.operation in ("min", "max"):
+            return np.array(values, dtype=np.float64)
+        kind = self.feed.checks[slot].type_of(slot.argument).kind if slot.argument is not None else "number"
+        whole = kind == "money" and slot.operation in ("sum", "total")
+        return np.array([value or 0 for value in values], dtype=np.int64 if whole else np.float64)
+
+
+def shared(value: Scalar, credits: Sequence[Credit]) -> list[Any]:
+    """What each credit gets of a value: money to the cent, what is within the whole by largest remainder."""
+    if not isinstance(value, int):
+        return [value * each.share for each in credits]  # type: ignore[operator]
+    if len(credits) == 1:
+        return [money.credited(value, credits[0].share)]
+    within = iter(money.split(value, [each.share for each in credits if not each.overlay]))
+    return [money.credited(value, each.share) if each.overlay else next(within) for each in credits]
+
+
+def _functions(
+    checked: Checked, slot: Slot
+) -> tuple[Callable[[Mapping[str, object]], int], Callable[[Mapping[str, object]], Scalar]]:
+    meant = compile_first([part(checked, slot.where)]) if slot.where is not None else lambda row: 0
+    value = (
+        compile_record(part(checked, slot.argument), bound=True)
+        if slot.argument is not None
+        else lambda row: 1.0
+    )
+    return meant, value
