@@ -49,7 +49,7 @@ class Type:
 
         Raises CrmRulesError (F001) for anything else.
         """
-        found = _TYPE.match(text.strip())
+        found = _TYPE.match(text.strip()) if type(text) is str else None
         kind = found["kind"] if found else ""
         digits = int(found["digits"]) if found and found["digits"] else None
         known = kind in ("text", "number", "date", "datetime", "bool", "null") and digits is None
@@ -59,7 +59,7 @@ class Type:
         if kind == "money":
             hint = f"say how many decimals the money has, 0 to {money.MOST_DIGITS}: money(2)"
         else:
-            hint = did_you_mean(text, DECLARABLE)
+            hint = did_you_mean(text if type(text) is str else "", DECLARABLE)
         raise CrmRulesError("F001", f"{shown(text)} is not a type of field", hint=hint)
 
     def required(self) -> Type:

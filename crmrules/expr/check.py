@@ -15,6 +15,7 @@ from crmrules.expr.tree import Node
 from crmrules.types import BOOL, DATE, DATETIME, DURATION, NULL, NUMBER, TEXT, Kind, Type
 
 DEAREST = 2_000
+ORDINARY = 1e18
 _LARGEST_FLOAT = 1.7976931348623157e308
 _LONGEST_DURATION = 3_700_000.0
 
@@ -351,26 +352,31 @@ def _shared(left: Type, right: Type) -> Type | None:
     return NUMBER if {left.kind, right.kind} == {"money", "number"} else None
 
 
-def may_overflow(node: tree.Node, types: Mapping[int, Type]) -> bool:
-    """Whether the value of some arithmetic can go beyond the largest float, and so be null."""
-    return not magnitude(node, types) <= _LARGEST_FLOAT
+def may_overflow(node: tree.Node, types: Mapping[int, Type], *, ordinary: bool = False) -> bool:
+    """Whether the value of some arithmetic can go beyond the largest float, and so be null; with `ordinary`,
+    no field of numbers is beyond ORDINARY, and none that divides is smaller than its reciprocal."""
+    return not _magnitude(node, types, ordinary) <= _LARGEST_FLOAT
 
 
-def magnitude(node: tree.Node, types: Mapping[int, Type]) -> float:
+def _magnitude(node: tree.Node, types: Mapping[int, Type], ordinary: bool) -> float:
     """A bound of the value's size; infinite or not a number where there is none."""
     match node:
         case tree.Constant(float() as value):
             return abs(value)
+        case tree.Name() if ordinary and types[id(node)].kind == "number":
+            return ORDINARY
         case tree.Negative(operand):
-            return magnitude(operand, types)
+            return _magnitude(operand, types, ordinary)
         case tree.Arithmetic("/", left, tree.Constant(float() as value)) if value:
-            return magnitude(left, types) / abs(value)
+            return _magnitude(left, types, ordinary) / abs(value)
+        case tree.Arithmetic("/", left, tree.Name()) if ordinary:
+            return _magnitude(left, types, ordinary) * ORDINARY
         case tree.Arithmetic("/"):
             return math.inf
         case tree.Arithmetic("*", left, right):
-            return magnitude(left, types) * magnitude(right, types)
+            return _magnitude(left, types, ordinary) * _magnitude(right, types, ordinary)
         case tree.Arithmetic(_, left, right):
-            return magnitude(left, types) + magnitude(right, types)
+            return _magnitude(left, types, ordinary) + _magnitude(right, types, ordinary)
     found = types[id(node)]
     if found.kind == "money":
         return 1024.0 * float(money.LARGEST) / float(10**found.digits)

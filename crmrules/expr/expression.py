@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal, Protocol, final
+from weakref import ref
 
 from crmrules import money
 from crmrules.errors import ExpressionError, Span
@@ -15,8 +16,8 @@ from crmrules.expr.check import DEAREST, Checked, Schema, check, has_aggregate
 from crmrules.expr.gate import LONGEST_EXPRESSION
 from crmrules.expr.parse import parse
 from crmrules.expr.record import values_of
-from crmrules.expr.scalar import Evaluate, compile_record
-from crmrules.types import Type
+from crmrules.expr.scalar import compile_record
+from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 Value = float | str | bool | Decimal | dt.date | None
+Evaluate = Callable[[Mapping[str, object]], Value]
 Interpreter = Literal["compile", "simpleeval"]
 
 
@@ -49,9 +51,20 @@ class Expression:
     most; `str()` gives the canonical text, which parses back to the same tree.
     """
 
+    __slots__ = {
+        "__call__": "The value for one record; None where it is unknown. Money comes as a Decimal.",
+        "__weakref__": None,
+        "checked": "The checked tree.",
+        "interpreter": "`compile` or `simpleeval`.",
+    }
+    # An attribute and not a method, since a method would cost every record a second call.
+    __call__: Evaluate
+
     def __init__(self, checked: Checked, interpreter: Interpreter = "compile") -> None:
         self.checked = checked
         self.interpreter = interpreter
+        # The weak reference avoids a cycle, which only a collection would free.
+        self.__call__ = partial(_first_call, ref(self))
 
     @classmethod
     def parse(
@@ -73,6 +86,9 @@ class Expression:
         if type(text) is not str:
             raise ExpressionError("E004", "an expression is a text", text="", span=Span(0, 1))
         declared = fields if isinstance(fields, Mapping) else fields.schema
+        for each in declared.values():
+            if not isinstance(each, str | Type):
+                Type.parse(each)
         if len(text) > LONGEST_EXPRESSION:
             parse(text)
         return _parsed(text, tuple(declared.items()), budget, interpreter)
@@ -97,19 +113,24 @@ class Expression:
         """How many steps a record costs at most."""
         return self.checked.cost
 
-    @cached_property
+    @property
     def function(self) -> Evaluate:
-        """The bare function behind a call, for loops in which every nanosecond counts. Money comes as
-        whole units."""
+        """What a call of the expression calls, as a plain function: for loops in which every nanosecond
+        counts. Compiled when first needed."""
+        if isinstance(self.__call__, partial):
+            self.__call__ = self._compiled()
+        return self.__call__
+
+    def _compiled(self) -> Evaluate:
+        checked, digits = self.checked, self.type.digits
         if self.interpreter == "compile":
-            return compile_record(self.checked)
-        from crmrules.expr.traced import interpreted
+            function = compile_record(checked)
+        else:
+            from crmrules.expr.traced import interpreted
 
-        return lambda record: interpreted(self.checked, values_of(self.checked, record))
+            def function(record: Mapping[str, object]) -> Scalar:
+                return interpreted(checked, values_of(checked, record))
 
-    @cached_property
-    def _evaluate(self) -> Callable[[Mapping[str, object]], Value]:
-        function, digits = self.function, self.type.digits
         if self.type.kind != "money":
             return function
 
@@ -118,13 +139,6 @@ class Expression:
             return money.amount(units, digits) if type(units) is int else None
 
         return amount
-
-    def __call__(self, record: Mapping[str, object]) -> Value:
-        """The value for one record; None where it is unknown. Money comes as a Decimal.
-
-        Raises FieldError if a field is missing from the record or holds another type than declared.
-        """
-        return self._evaluate(record)
 
     def trace(self, record: Mapping[str, object]) -> Step:
         """The value of every part, with its text, for explanations."""
@@ -142,13 +156,37 @@ class Expression:
         return tree.text(self.tree)
 
     def __repr__(self) -> str:
-        return f"Expression({str(self)!r})"
+        return f"Expression.parse({str(self)!r}, {dict(_declared(self.checked))!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Expression) and self.tree == other.tree and self.type == other.type
+        """Whether both say the same over the same fields, and so give the same for every record."""
+        return isinstance(other, Expression) and self._said() == other._said()
 
     def __hash__(self) -> int:
         return hash(self.tree)
+
+    def _said(self) -> tuple[object, ...]:
+        return self.tree, self.checked.schema, self.interpreter
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (self.checked.text, dict(self.checked.schema), self.cost, self.interpreter)
+
+
+def _restored(text: str, schema: Schema, cost: int, interpreter: Interpreter) -> Expression:
+    """A pickled expression, read and checked anew, so that a pickle holds nothing but text and types."""
+    return Expression.parse(text, schema, budget=cost, interpreter=interpreter)
+
+
+def _declared(checked: Checked) -> Iterator[tuple[str, str]]:
+    for name in checked.fields:
+        declared = checked.schema[name]
+        yield name, f"{declared}" + ("" if declared.nullable else " not null")
+
+
+def _first_call(called: ref[Expression], record: Mapping[str, object]) -> Value:
+    expression = called()
+    assert expression is not None
+    return expression.function(record)
 
 
 @lru_cache(maxsize=1024)
@@ -164,7 +202,12 @@ def _parsed(
             span=next(part.span for part in tree.walk(node) if isinstance(part, tree.Aggregate)),
             hint="use it as a measure or an indicator",
         )
-    return Expression(check(node, schema_of(dict(fields)), text=text, budget=budget), interpreter)
+    return Expression(check(node, _schema(fields), text=text, budget=budget), interpreter)
+
+
+@lru_cache(maxsize=64)
+def _schema(fields: tuple[tuple[str, str | Type], ...]) -> Schema:
+    return schema_of(dict(fields))
 
 
 def schema_of(fields: Mapping[str, str | Type] | HasSchema) -> Schema:
