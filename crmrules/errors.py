@@ -10,14 +10,12 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 LONGEST_SHOWN_VALUE = 60
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of a text: offsets in characters, `end` not included."""
 
     start: int

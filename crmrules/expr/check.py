@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,18 @@ DEAREST = 2_000
 ORDINARY = 1e18
 _LARGEST_FLOAT = 1.7976931348623157e308
 _LONGEST_DURATION = 3_700_000.0
+
+_OF: Mapping[Kind, Type] = {each.kind: each for each in (TEXT, NUMBER, BOOL, DATE, DATETIME, DURATION)}
+_OF_CONSTANT: Mapping[type, Type] = {
+    bool: BOOL.required(),
+    float: NUMBER.required(),
+    str: TEXT.required(),
+    dt.date: DATE.required(),
+    dt.datetime: DATETIME.required(),
+    type(None): NULL,
+}
+_CONDITION = (BOOL.required(), BOOL)
+_ARITHMETIC = (NUMBER.required(), NUMBER)
 
 Schema = Mapping[str, Type]
 
@@ -55,57 +68,46 @@ def check(
     text: str = "",
     measures: Schema | None = None,
     budget: int = DEAREST,
+    one_record: bool = False,
 ) -> Checked:
     """The checked tree. `measures` are the names allowed outside aggregates; without it, none are allowed
     beside an aggregate, and a tree without aggregates is about one record's `fields`. `budget` is the most
-    that a record may cost.
+    that a record may cost; `one_record` says that there is nothing to aggregate.
 
     Raises ExpressionError: E101 unknown name, E102 types that do not go together, E104 wrong arguments,
     E105 aggregates where none can be, E107 too dear.
     """
-    checker = _Checker(text or tree.text(node), fields, measures, node)
+    grouped = not one_record and (measures is not None or has_aggregate(node))
+    checker = _Checker(text or tree.text(node), fields, measures, grouped=grouped, one_record=one_record)
     checker.visit(node)
-    cost = _cost(node, checker.types)
+    cost = checker.steps
     if cost > budget:
         checker.refuse("E107", f"the expression costs {cost:,} steps a record, {budget:,} is the most", node)
     read = tuple(checker.read)
     return Checked(node, checker.text, checker.types, checker.operands, read, checker.read, cost)
 
 
-def _cost(node: tree.Node, types: Mapping[int, Type]) -> int:
-    """Steps of a column run. What a null or overflow test looks at is computed twice, so chains of such
-    tests double at each level; the limit on cost is what bounds them."""
-    below = [_cost(child, types) for child in tree.children(node)]
-    match node:
-        case tree.Arithmetic("/"):
-            return 3 + 2 * sum(below)
-        case tree.Arithmetic() if types[id(node)].kind == "number" and may_overflow(node, types):
-            return 2 + 2 * sum(below)
-        case tree.Comparison(operator, left) if operator == "!=" or types[id(left)].kind == "bool":
-            return 2 + 2 * sum(below)
-        case tree.Call(function):
-            return FUNCTIONS[function].cost * (1 + sum(below))
-    return 1 + sum(below)
-
-
 def has_aggregate(node: tree.Node) -> bool:
     """Whether the tree looks at many records."""
-    return any(isinstance(part, tree.Aggregate) for part in tree.walk(node))
+    return isinstance(node, tree.Aggregate) or any(map(has_aggregate, tree.children(node)))
 
 
 @final
 class _Checker:
-    def __init__(self, text: str, fields: Schema, measures: Schema | None, root: tree.Node) -> None:
+    def __init__(
+        self, text: str, fields: Schema, measures: Schema | None, *, grouped: bool, one_record: bool
+    ) -> None:
         self.text = text
         self.fields = fields
-        grouped = measures is not None or has_aggregate(root)
         self.grouped = grouped
-        self.measures: Schema = measures or {}
-        self.schema: Schema = self.measures if grouped else fields
+        self.one_record = one_record
+        self.schema: Schema = measures or {} if grouped else fields
         self.within = ""
         self.types: dict[int, Type] = {}
         self.operands: dict[int, Type] = {}
         self.read: dict[str, Type] = {}
+        self.steps = 0
+        self.overflowing: set[int] = set()
 
     def refuse(
         self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None
@@ -115,9 +117,25 @@ class _Checker:
         )
 
     def visit(self, node: tree.Node) -> Type:
+        outside, self.steps = self.steps, 0
         found = self.type_of(node)
         self.types[id(node)] = found
+        self.steps = outside + (self.cost_of(node, self.steps) if self.steps else 1)
         return found
+
+    def cost_of(self, node: tree.Node, below: int) -> int:
+        """Steps of a column run. What a null or overflow test looks at is computed twice, so chains of
+        such tests double at each level; the limit on cost is what bounds them."""
+        match node:
+            case tree.Arithmetic("/"):
+                return 3 + 2 * below
+            case tree.Arithmetic() if id(node) in self.overflowing:
+                return 2 + 2 * below
+            case tree.Comparison(operator, left) if operator == "!=" or self.types[id(left)].kind == "bool":
+                return 2 + 2 * below
+            case tree.Call(function):
+                return FUNCTIONS[function].cost * (1 + below)
+        return 1 + below
 
     def type_of(self, node: tree.Node) -> Type:
         match node:
@@ -138,7 +156,7 @@ class _Checker:
                 return self.condition(operand)
             case tree.Logic(_, operands):
                 nullable = [self.condition(operand).nullable for operand in operands]
-                return Type("bool", nullable=any(nullable))
+                return _CONDITION[any(nullable)]
             case tree.Choice(condition, then, otherwise):
                 self.condition(condition)
                 return self.common(node, (then, otherwise), "the two sides of `if … else`")
@@ -167,7 +185,7 @@ class _Checker:
         found = self.visit(node)
         if found.kind not in ("bool", "null"):
             self.unfit(node, node, found, "a condition (yes or no)")
-        return Type("bool", nullable=found.nullable)
+        return _CONDITION[found.nullable]
 
     def unfit(self, place: tree.Node, operand: tree.Node, found: Type, expected: str) -> NoReturn:
         hint = ""
@@ -204,7 +222,10 @@ class _Checker:
                 return Type(shared.kind, shared.digits, nullable)
         if node.operator == "/" and not (isinstance(node.right, tree.Constant) and node.right.value):
             nullable = True
-        return Type("number", nullable=nullable or may_overflow(node, self.types))
+        if may_overflow(node, self.types):
+            self.overflowing.add(id(node))
+            nullable = True
+        return _ARITHMETIC[nullable]
 
     def comparison(self, node: tree.Comparison) -> Type:
         left, right = self.visit(node.left), self.visit(node.right)
@@ -231,7 +252,7 @@ class _Checker:
             self.refuse("E102", "yes and no have no order", node, "compare with == or !=")
         for enumerated, constant in ((left, node.right), (right, node.left)):
             self.known_value(enumerated, constant)
-        return Type("bool", nullable=left.nullable or right.nullable)
+        return _CONDITION[left.nullable or right.nullable]
 
     def known_value(self, enumerated: Type, constant: tree.Node) -> None:
         if not enumerated.values or not isinstance(constant, tree.Constant):
@@ -258,7 +279,7 @@ class _Checker:
             compared = shared if compared.kind != "number" else compared
             self.known_value(operand, value)
         self.operands[id(node)] = compared
-        return Type("bool", nullable=operand.nullable)
+        return _CONDITION[operand.nullable]
 
     def call(self, node: tree.Call) -> Type:
         row = FUNCTIONS[node.function]
@@ -293,6 +314,9 @@ class _Checker:
             self.refuse("E104", f"`{row.name}` takes {constants.words} here, as a constant", node)
 
     def aggregate(self, node: tree.Aggregate) -> Type:
+        if self.one_record:
+            hint = "use it as a measure or an indicator"
+            self.refuse("E105", "an aggregate looks at many records, here is only one", node, hint)
         if self.within:
             self.refuse("E105", f"`{node.function}` stands inside `{self.within}`", node, "aggregate once")
         row = AGGREGATES[node.function]
@@ -322,6 +346,8 @@ class _Checker:
 
     def shared(self, left: tree.Node, right: tree.Node) -> Type | None:
         found = [self.types[id(left)], self.types[id(right)]]
+        if found[0].kind != "money" and found[1].kind != "money":
+            return _shared(*found)
         return _shared(self.as_money(left, found), self.as_money(right, found))
 
     def as_money(self, node: tree.Node, beside: list[Type]) -> Type:
@@ -348,7 +374,7 @@ def _shared(left: Type, right: Type) -> Type | None:
     if left.kind == "null" or right.kind == "null":
         return right if left.kind == "null" else left
     if left.kind == right.kind:
-        return Type(left.kind, max(left.digits, right.digits))
+        return Type("money", max(left.digits, right.digits)) if left.kind == "money" else _OF[left.kind]
     return NUMBER if {left.kind, right.kind} == {"money", "number"} else None
 
 
@@ -384,15 +410,7 @@ def _magnitude(node: tree.Node, types: Mapping[int, Type], ordinary: bool) -> fl
 
 
 def _type_of_constant(value: tree.ConstantValue) -> Type:
-    if value is None:
-        return NULL
-    by_type = {bool: BOOL, float: NUMBER, str: TEXT}
-    found = by_type.get(type(value))
-    if found is None:
-        import datetime as dt
-
-        found = DATETIME if type(value) is dt.datetime else DATE
-    return found.required()
+    return _OF_CONSTANT[type(value)]
 
 
 _WORDS: dict[str, str] = {

@@ -12,7 +12,7 @@ from weakref import ref
 from crmrules import money
 from crmrules.errors import ExpressionError, Span
 from crmrules.expr import tree
-from crmrules.expr.check import DEAREST, Checked, Schema, check, has_aggregate
+from crmrules.expr.check import DEAREST, Checked, Schema, check
 from crmrules.expr.gate import LONGEST_EXPRESSION
 from crmrules.expr.parse import parse
 from crmrules.expr.record import values_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Value = float | str | bool | Decimal | dt.date | None
 Evaluate = Callable[[Mapping[str, object]], Value]
 Interpreter = Literal["compile", "simpleeval"]
+_DECLARATIONS = (str, Type)
 
 
 class HasSchema(Protocol):
@@ -87,7 +88,7 @@ class Expression:
             raise ExpressionError("E004", "an expression is a text", text="", span=Span(0, 1))
         declared = fields if isinstance(fields, Mapping) else fields.schema
         for each in declared.values():
-            if not isinstance(each, str | Type):
+            if not isinstance(each, _DECLARATIONS):
                 Type.parse(each)
         if len(text) > LONGEST_EXPRESSION:
             parse(text)
@@ -193,16 +194,8 @@ def _first_call(called: ref[Expression], record: Mapping[str, object]) -> Value:
 def _parsed(
     text: str, fields: tuple[tuple[str, str | Type], ...], budget: int, interpreter: Interpreter
 ) -> Expression:
-    node = parse(text)
-    if has_aggregate(node):
-        raise ExpressionError(
-            "E105",
-            "an aggregate looks at many records, here is only one",
-            text=text,
-            span=next(part.span for part in tree.walk(node) if isinstance(part, tree.Aggregate)),
-            hint="use it as a measure or an indicator",
-        )
-    return Expression(check(node, _schema(fields), text=text, budget=budget), interpreter)
+    checked = check(parse(text), _schema(fields), text=text, budget=budget, one_record=True)
+    return Expression(checked, interpreter)
 
 
 @lru_cache(maxsize=64)

@@ -21,12 +21,12 @@ LONGEST_TEXT = 256
 DEEPEST = 40
 
 _WORD = re.compile(
-    r"""(?P<space>[ \t\r\n]+)
-      |(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+    r"""[ \t\r\n]*
+      (?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
       |(?P<name>[^\W\d]\w*)
       |(?P<quoted>`[^`\n]*`)
       |(?P<text>'(?:[^'\\\n]|\\['"\\])*'|"(?:[^"\\\n]|\\['"\\])*")
-      |(?P<operator><=|>=|==|!=|[-+(),=]|\*(?!\*)|/(?!/)|<(?!>)|>)
+      |(?P<operator><=|>=|==|!=|[-+(),=]|\*(?!\*)|/(?!/)|<(?!>)|>))
     """,
     re.VERBOSE,
 )
@@ -121,13 +121,15 @@ def _words(text: str) -> Gated:
     brackets: list[int] = []
     quoted: dict[str, str] = {}
     python = text
-    prefixes = elses = position = 0
+    prefixes = elses = end = 0
     previous = ""
-    while position < len(text):
-        found = _WORD.match(text, position)
-        if found is None:
-            _refuse_word(text, position)
-        kind, word, end = found.lastgroup or "", found[0], found.end()
+    for found in _WORD.finditer(text):
+        kind = found.lastgroup or ""
+        word = found[kind]
+        if found.start() != end:
+            _refuse_word(text, end)
+        end = found.end()
+        position = end - len(word)
         if kind == "operator":
             if word == "(":
                 brackets.append(position)
@@ -141,23 +143,25 @@ def _words(text: str) -> Gated:
                         hint="remove it, or write the ( that belongs to it",
                     )
                 brackets.pop()
-        elif kind == "name":
-            _check_name(text, word, position)
-            elses += word == "else"
-        elif kind == "quoted":
-            stand_in = _stand_in(text, word, position, quoted)
-            python = python[:position] + stand_in + python[end:]
-        elif kind == "text" and len(word) > LONGEST_TEXT + 2:
-            refuse(
-                "E001",
-                f"a text of {len(word) - 2} characters, {LONGEST_TEXT} is the most",
-                text,
-                Span(position, end),
-            )
-        if kind not in ("space", "operator") and previous in ("number", "name", "text", "quoted"):
-            _refuse_neighbours(text, kind, previous, position, end)
-        prefixes = 0 if kind not in ("space",) and word not in _PREFIXES else prefixes + (kind != "space")
-        if max(len(brackets), prefixes, elses) > DEEPEST:
+        else:
+            if previous not in ("operator", ""):
+                _refuse_neighbours(text, kind, previous, position, end)
+            if kind == "name":
+                if word in _FOREIGN_WORDS or word[0] == "_" or not word.isascii():
+                    _check_name(text, word, position)
+                elses += word == "else"
+            elif kind == "quoted":
+                stand_in = _stand_in(text, word, position, quoted)
+                python = python[:position] + stand_in + python[end:]
+            elif kind == "text" and len(word) > LONGEST_TEXT + 2:
+                refuse(
+                    "E001",
+                    f"a text of {len(word) - 2} characters, {LONGEST_TEXT} is the most",
+                    text,
+                    Span(position, end),
+                )
+        prefixes = prefixes + 1 if word in _PREFIXES else 0
+        if prefixes > DEEPEST or elses > DEEPEST or len(brackets) > DEEPEST:
             refuse(
                 "E001",
                 f"the expression is nested more than {DEEPEST} deep",
@@ -165,8 +169,9 @@ def _words(text: str) -> Gated:
                 Span(position, end),
                 hint="split it into named measures",
             )
-        previous = previous if kind == "space" else kind
-        position = end
+        previous = kind
+    if text[end:].strip(" \t\r\n"):
+        _refuse_word(text, end)
     if brackets:
         refuse(
             "E003",
@@ -265,6 +270,9 @@ def _refuse_neighbours(text: str, kind: str, previous: str, position: int, end: 
 
 
 def _refuse_word(text: str, position: int) -> NoReturn:
+    """Say what is wrong with the first thing, behind blanks, that is no word of the language."""
+    while text[position] in " \t\r\n":
+        position += 1
     for habit, hint in _HABITS:
         if text.startswith(habit, position):
             span = Span(position, position + len(habit))

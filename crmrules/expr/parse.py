@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import itertools
+import re
 from dataclasses import replace
 from typing import NoReturn, final
 
@@ -16,6 +18,8 @@ from crmrules.types import FIRST_MOMENT, LARGEST_INTEGER, LAST_MOMENT
 MOST_NODES = 400
 LONGEST_LIST = 1_000
 
+# As Python's parser counts lines.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _ARITHMETIC: dict[type[ast.operator], tree.ArithmeticOperator] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -125,11 +129,9 @@ class _Offsets:
     """From Python's line and byte column to an offset in characters."""
 
     def __init__(self, python: str) -> None:
-        self.lines = python.split("\n")
+        self.lines = _LINE.findall(python)
         self.ascii = python.isascii()
-        self.starts = [0]
-        for line in self.lines:
-            self.starts.append(self.starts[-1] + len(line) + 1)
+        self.starts = [0, *itertools.accumulate(map(len, self.lines))]
 
     def at(self, line: int, column: int) -> int:
         if not self.ascii:
@@ -142,13 +144,16 @@ class _Reader:
     def __init__(self, gated: Gated) -> None:
         self.text = gated.text
         self.quoted = gated.quoted
-        self.offsets = _Offsets(f"({gated.python}\n)")
+        flat = gated.python.isascii() and gated.python.isprintable()
+        self.offsets = None if flat else _Offsets(f"({gated.python}\n)")
         self.nodes = 0
         self.depth = 0
 
     def span(self, node: ast.expr) -> Span:
         """The node's place in the caller's text, which has one bracket less at its start."""
         end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
+        if self.offsets is None:
+            return Span(node.col_offset - 1, end_column - 1)
         start, end = self.offsets.at(node.lineno, node.col_offset), self.offsets.at(end_line, end_column)
         return Span(max(start - 1, 0), min(end - 1, len(self.text)))
 
@@ -217,9 +222,8 @@ class _Reader:
     def comparison(self, node: ast.Compare, span: Span) -> tree.Node:
         parts: list[tree.Node] = []
         left = self.read(node.left)
-        start = self.span(node.left).start
+        start = left.span.start
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
-            here = Span(start, self.span(comparator).end)
             if isinstance(operator, ast.In | ast.NotIn):
                 if len(node.ops) > 1:
                     self.refuse(
@@ -228,8 +232,9 @@ class _Reader:
                 member = tree.Membership(left, self.values(comparator), span)
                 return tree.Not(member, span) if isinstance(operator, ast.NotIn) else member
             right = self.read(comparator)
+            here = Span(start, right.span.end)
             parts.append(tree.Comparison(_COMPARISON[type(operator)], left, right, here))
-            left, start = right, self.span(comparator).start
+            left, start = right, right.span.start
         return tree.joined("and", parts, span)
 
     def values(self, node: ast.expr) -> tuple[tree.Constant, ...]:
