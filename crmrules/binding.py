@@ -86,6 +86,22 @@ def bind_records(
     return BoundRecords(rows, ids, positions, tuple(bad))
 
 
+def bind_table(source: Source, data: object, needed: Iterable[str]) -> BoundRecords:
+    """A table that is small beside the records, a frame of any engine or records, read into records."""
+    if is_records(data):
+        return bind_records(source, records_of(data), needed)
+    names = _with_id(source, needed)
+    bound = bind_frame(source, data, names, numbered=True)
+    rows: list[dict[str, Scalar]] = []
+    positions: list[int] = []
+    for values in frames.rows_of(bound.frame):
+        positions.append(int(values.pop(frames.ROW)))  # type: ignore[call-overload]
+        rows.append({name: frames.delivered(values[name], source.schema[name]) for name in names})  # type: ignore[arg-type]
+    id_field = source.role("id")
+    ids: list[object] = [row[id_field] for row in rows] if id_field else [*positions]
+    return BoundRecords(rows, ids, positions, bound.quarantined)
+
+
 def bind_frame(
     source: Source, data: object, needed: Iterable[str], *, month: bool = False, numbered: bool = False
 ) -> BoundFrame:
@@ -116,13 +132,7 @@ def bind_frame(
 
 def bound_rows(source: Source, data: object) -> list[dict[str, Scalar]]:
     """A small table, such as a roster, as records with all declared fields. Raises FieldError."""
-    if is_records(data):
-        return bind_records(source, records_of(data), source.fields).rows
-    rows = frames.rows_of(bind_frame(source, data, source.fields).frame)
-    return [
-        {name: frames.delivered(value, source.schema[name]) for name, value in row.items()}  # type: ignore[arg-type]
-        for row in rows
-    ]
+    return bind_table(source, data, source.fields).rows
 
 
 def _with_id(source: Source, needed: Iterable[str]) -> list[str]:

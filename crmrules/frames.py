@@ -8,7 +8,7 @@ Measured on narwhals 2.29, pandas 3.1, Polars 2.1, PyArrow 26.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from crmrules.errors import FieldError, shown
@@ -26,6 +26,7 @@ EPOCH = dt.date(1970, 1, 1).toordinal()
 MICROSECONDS_A_DAY = 86_400_000_000
 ROW = "@row"
 """The position of a row in the frame that came in."""
+PLACE = "@place"
 
 
 def carried(value: Scalar) -> float | str | None:
@@ -126,48 +127,6 @@ def beside(host: Frame, derived: Frame) -> Frame:
     return host.with_columns(*(computed[name] for name in computed.columns if name != ROW))
 
 
-def deferred(frame: Frame) -> object:
-    """The host's frame again, lazily where that makes it faster."""
-    return (frame.lazy() if frame.implementation.is_polars() else frame).to_native()
-
-
-def first_true(frame: Frame, conditions: Sequence[nw.Expr]) -> NDArray[np.int64]:
-    """For each row the position of the first condition that is true, or how many there are."""
-    import narwhals as nw
-    import numpy as np
-
-    if frame.implementation.is_polars():
-        position = nw.lit(len(conditions), nw.Int32)
-        for at in range(len(conditions) - 1, -1, -1):
-            position = nw.when(conditions[at]).then(nw.lit(at, nw.Int32)).otherwise(position)
-        # A literal by itself would be one row long.
-        rows = position if conditions else nw.all().is_null()
-        return collected(frame.select(rows.alias("@at")))["@at"].to_numpy().astype(np.int64)
-    names = [f"@{at}" for at in range(len(conditions))]
-    found = collected(
-        frame.select(
-            *(each.fill_null(value=False).alias(name) for name, each in zip(names, conditions, strict=True))
-        )
-    )
-    tests = [found[name].to_numpy().astype(bool) for name in names]
-    return np.select(tests, [*range(len(tests))], len(tests))
-
-
-def with_chosen(frame: Frame, values: Mapping[str, Sequence[Any]], positions: NDArray[np.int64]) -> Frame:
-    """The computed frame with further columns: for each row the value at its position."""
-    import narwhals as nw
-
-    columns = []
-    for name, listed in values.items():
-        dtype = nw.String() if isinstance(listed[0], str) else nw.Float64()
-        column = nw.new_series(name, listed, dtype, backend=frame.implementation)[positions]
-        if frame.implementation.is_pandas_like():
-            native: Any = column.to_native()
-            column = nw.from_native(native.set_axis(frame.to_native().index), series_only=True)
-        columns.append(column)
-    return frame.with_columns(*columns)
-
-
 def columns_of(frame: Frame) -> dict[str, list[object]]:
     """The columns as lists of Python values, with None for whatever the engine calls missing."""
     taken = collected(frame)
@@ -211,6 +170,48 @@ def mapped(column: nw.Expr, values: Mapping[Any, float | str], *, text: bool) ->
         # A literal by itself would be one row long.
         return nw.when(column.is_null()).then(nw.lit(None, dtype))
     return column.replace_strict([*values], [*values.values()], default=None, return_dtype=dtype)
+
+
+def looked_up(
+    frame: Frame,
+    place: nw.Expr,
+    find: Callable[[NDArray[np.float64]], NDArray[np.int32]],
+    columns: Mapping[str, Sequence[float | str | None]],
+    texts: Collection[str],
+) -> Frame:
+    """The frame with further columns: of each list, the entry that `find` gives for the row's `place`.
+
+    texts: the columns of text, all others are of numbers. A missing place comes to `find` as NaN.
+    Raises FieldError (F107) for a lazy engine that calls no Python.
+    """
+    import narwhals as nw
+    import numpy as np
+
+    backend = frame.implementation
+    series = {
+        name: nw.new_series(name, [*values], nw.String() if name in texts else nw.Float64(), backend=backend)
+        for name, values in columns.items()
+        if not is_lazy(frame) or backend.is_polars()
+    }
+    if backend.is_polars():
+        import polars as pl
+
+        # By itself, since narwhals has no function of a lazy column.
+        found = pl.col(PLACE).map_batches(
+            lambda values: pl.Series(find(values.to_numpy())), return_dtype=pl.Int32, is_elementwise=True
+        )
+        native: Any = frame.with_columns(place.alias(PLACE)).to_native().with_columns(found)
+        picked = [pl.lit(each.to_native()).gather(pl.col(PLACE)).alias(name) for name, each in series.items()]
+        return nw.from_native(native.with_columns(*picked).drop(PLACE))  # type: ignore[no-any-return]
+    if is_lazy(frame):
+        raise FieldError(
+            "F107",
+            "this engine looks up no dated facts",
+            hint="collect the frame, or use Polars or DuckDB's Arrow",
+        )
+    places = frame.select(place.alias(PLACE))[PLACE]
+    at = find(np.asarray(places.cast(nw.Float64).to_numpy(), dtype=np.float64))
+    return frame.with_columns(*(each[at].alias(name) for name, each in series.items()))
 
 
 def numbers(column: nw.Expr) -> nw.Expr:

@@ -60,7 +60,7 @@ def _kinds_of_frame(records: object, needed: list[str]) -> tuple[dict[str, str],
         dtype = schema.get(name)
         if dtype is None:
             continue
-        if dtype in (nw.Object, nw.Unknown):
+        if dtype in (nw.Object, nw.Unknown) or _is_empty(frame, name, dtype):
             kinds[name] = _kind_of_values(frames.columns_of(frame.select(name))[name])
         elif dtype == nw.Boolean:
             kinds[name] = "bool"
@@ -76,3 +76,12 @@ def _kinds_of_frame(records: object, needed: list[str]) -> tuple[dict[str, str],
         else:
             kinds[name] = "number" if dtype.is_numeric() else "text"
     return kinds, schema.names()
+
+
+def _is_empty(frame: frames.Frame, name: str, dtype: object) -> bool:
+    """Whether narwhals takes a column for text that is one of pandas' objects without a single value."""
+    import narwhals as nw
+
+    if dtype != nw.String or not frame.implementation.is_pandas_like():
+        return False
+    return bool(frames.collected(frame)[name].is_null().all())
