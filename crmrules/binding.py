@@ -135,6 +135,17 @@ def bound_rows(source: Source, data: object) -> list[dict[str, Scalar]]:
     return bind_table(source, data, source.fields).rows
 
 
+def bound_tables(
+    sources: Mapping[str, Source], data: Mapping[str, object], needed: Iterable[str]
+) -> dict[str, object]:
+    """The needed tables, of those that there are, as records with the declared fields."""
+    return {
+        name: bound_rows(sources[name], data[name]) if name in sources else data[name]
+        for name in needed
+        if name in data
+    }
+
+
 def _with_id(source: Source, needed: Iterable[str]) -> list[str]:
     id_field = source.role("id")
     return [*dict.fromkeys([*([id_field] if id_field else []), *needed])]

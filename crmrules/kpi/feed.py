@@ -168,12 +168,7 @@ class Feed:
         """The policy over the data of the tables that it names."""
         if self.crediting is None or not self.crediting.needs:
             return self.crediting
-        bound: dict[str, object] = {
-            name: binding.bound_rows(self.tables[name], tables[name]) if name in self.tables else tables[name]
-            for name in self.crediting.needs
-            if name in tables
-        }
-        return self.crediting.given(bound)
+        return self.crediting.given(binding.bound_tables(self.tables, tables, self.crediting.needs))
 
     def refuse(self, row: object, subject: object, dated: bool) -> NoReturn:
         """Say why a record that counts cannot be counted."""

@@ -166,6 +166,8 @@ def names_read(policy: Policy) -> list[str]:
     names = [name for node in trees for name in tree.names(node)]
     for sequence in policy.sequences.values():
         names += [*sequence.per, *sequence.by]
+    for fields in policy.specificity.values():
+        names += fields
     for each in (*policy.levels.values(), *policy.include):
         names += names_read(each) if isinstance(each, Policy) else []
     return [name for name in dict.fromkeys(names) if name not in policy.sequences]

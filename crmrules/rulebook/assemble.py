@@ -15,6 +15,7 @@ from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Model
 from crmrules.kpi.score import Plan
 from crmrules.policy.compose import flat, resolved
+from crmrules.policy.crediting import Crediting
 from crmrules.policy.payees import SplitTable
 from crmrules.policy.rules import Policy
 from crmrules.policy.sequence import schema_with
@@ -27,10 +28,11 @@ WHICH_SOURCE = "which source is meant?"
 @final
 @dataclass(slots=True)
 class Built:
-    """The rules put together: a plan for each model, what did not fit, and the names that are therefore
-    unknown to whatever reads them."""
+    """The rules put together: a plan for each model, each policy on its source, what did not fit, and the
+    names that are therefore unknown to whatever reads them."""
 
     plans: dict[str, Plan] = field(default_factory=dict)
+    policies: dict[str, Crediting] = field(default_factory=dict)
     problems: list[Located] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
 
@@ -58,6 +60,7 @@ def assembled(book: Rulebook) -> Built:
         plan, problems = _plan(book, name, model, measures, feeds)
         built.plans[name] = plan
         built.problems += [(("models", name, *path), error) for path, error in problems]
+    built.policies = feeds.creditings
     built.problems += [*_trigger_problems(book)]
     if book.roster is not None and book.roster not in book.sources:
         # As long as nobody knows which source is the roster, there may be only one that is not.
@@ -225,7 +228,7 @@ class _Feeds:
         self.found: dict[tuple[str, str | None, str], Feed] = {}
         tables = {each.payees.table for each in book.policies.values() if isinstance(each.payees, SplitTable)}
         self.records = [name for name in book.sources if name != book.roster and name not in tables]
-        self.whole: dict[str, Policy] = {}
+        self.creditings: dict[str, Crediting] = {}
         self.broken: set[str] = set()
         self.homeless: set[str] = set()
 
@@ -249,9 +252,9 @@ class _Feeds:
         found = [*policy.problems(source)]
         yield from found
         try:
-            whole = self.whole[name] = resolved(name, self.book.policies)
+            whole = flat(resolved(name, self.book.policies))
             if not found:
-                flat(whole)
+                self.creditings[name] = whole.on(source)
         except CrmRulesError as error:
             yield (_part_of_policy(error, policy),), error
         yield from _table_problems(policy, self.book)
@@ -291,7 +294,7 @@ class _Feeds:
         key = (source.name, policy, measure.credits)
         if key not in self.found:
             sound = rules is not None and policy not in self.broken
-            crediting = self.whole[policy].on(source) if policy is not None and sound else None
+            crediting = self.creditings.get(policy) if policy is not None and sound else None
             self.found[key] = Feed(source, crediting, measure.credits, self.book.sources)
             if rules is not None and crediting is None:
                 self.found[key].schema = schema_with(source, rules.sequences)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, Field
 
 from crmrules import document
+from crmrules.binding import bound_tables
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
 from crmrules.fields import Frozen, Source
 from crmrules.kpi.measure import Measure
@@ -25,6 +26,7 @@ from crmrules.policy.rules import Policy
 from crmrules.triggers import Decision, Intent, Trigger, evaluate, intents
 
 if TYPE_CHECKING:
+    from crmrules.policy.crediting import Crediting
     from crmrules.rulebook.assemble import Built
 
 Moment = dt.datetime | dt.date | str
@@ -124,6 +126,18 @@ class Rulebook(BaseModel):
         from crmrules.rulebook.check import build
 
         return build(self)
+
+    def policy(self, name: str, data: Mapping[str, object] | None = None) -> Crediting:
+        """A policy on its source, ready to run: `credit`, `lines`, `summary`, `explain`.
+
+        data: the tables that its payees come from, by name. Raises CrmRulesError (B211).
+        """
+        if name not in self.policies:
+            raise CrmRulesError(
+                "B211", f"there is no policy `{name}`", hint=did_you_mean(name, self.policies)
+            )
+        found = self.built.policies[name]
+        return found.given(bound_tables(self.sources, data or {}, found.needs))
 
     def plan(self, model: str | None = None) -> Plan:
         """A model ready to run; the only one if none is named. Raises CrmRulesError (B301)."""
