@@ -78,7 +78,7 @@ def bind_records(
         except FieldError as error:
             if source.on_bad_row == "error" or error.code != "F104":
                 raise
-            bad.append(_set_aside(source, error, record))
+            bad.append(_set_aside(source, error, position, record))
             continue
         rows.append(bound)
         ids.append(row)
@@ -130,20 +130,21 @@ def bind_frame(
     return BoundFrame(good.select(*columns), quarantined)
 
 
-def bound_rows(source: Source, data: object) -> list[dict[str, Scalar]]:
-    """A small table, such as a roster, as records with all declared fields. Raises FieldError."""
-    return bind_table(source, data, source.fields).rows
-
-
 def bound_tables(
     sources: Mapping[str, Source], data: Mapping[str, object], needed: Iterable[str]
-) -> dict[str, object]:
-    """The needed tables, of those that there are, as records with the declared fields."""
-    return {
-        name: bound_rows(sources[name], data[name]) if name in sources else data[name]
-        for name in needed
-        if name in data
-    }
+) -> tuple[dict[str, object], tuple[BadRow, ...]]:
+    """The needed tables, of those that there are, as records with the declared fields; and the rows that
+    were set aside."""
+    found: dict[str, object] = {}
+    quarantined: list[BadRow] = []
+    for name in needed:
+        if name in data and name in sources:
+            table = bind_table(sources[name], data[name], sources[name].fields)
+            found[name] = table.rows
+            quarantined += table.quarantined
+        elif name in data:
+            found[name] = data[name]
+    return found, tuple(quarantined)
 
 
 def _with_id(source: Source, needed: Iterable[str]) -> list[str]:
@@ -151,9 +152,15 @@ def _with_id(source: Source, needed: Iterable[str]) -> list[str]:
     return [*dict.fromkeys([*([id_field] if id_field else []), *needed])]
 
 
-def _set_aside(source: Source, error: FieldError, record: Mapping[str, object]) -> BadRow:
+def _set_aside(source: Source, error: FieldError, position: int, record: Mapping[str, object]) -> BadRow:
     return BadRow(
-        row=error.row, field=error.field, value=error.value, reason=error.reason, record=dict(record)
+        source=source.name,
+        position=position,
+        row=error.row,
+        field=error.field,
+        value=error.value,
+        reason=error.reason,
+        record=dict(record),
     )
 
 
@@ -184,6 +191,8 @@ class _Binder:
             # pandas has categories of anything; only Python tells what each value is.
             text = not self.frame.implementation.is_pandas_like() or self.categories_are_text(host)
             column, dtype = (column.cast(nw.String), nw.String()) if text else (column, nw.Object())
+        if field.takes_digits and dtype.is_integer():
+            column, dtype = column.cast(nw.String), nw.String()
         if kind == "text" and dtype == nw.String:
             value = self.text(name, field, column)
         elif kind in ("number", "money") and (dtype.is_numeric() or dtype.is_decimal()):
@@ -328,10 +337,10 @@ class _Binder:
         errors = [*map(self.explained, frames.rows_of(frame.filter(nw.col("@bad") > 0.0)))]
         if self.source.on_bad_row == "error":
             raise errors[0][0]
-        quarantined = tuple(_set_aside(self.source, error, record) for error, record in errors)
+        quarantined = tuple(_set_aside(self.source, *each) for each in errors)
         return frame.filter(nw.col("@bad") == 0.0), quarantined
 
-    def explained(self, record: dict[str, object]) -> tuple[FieldError, dict[str, object]]:
+    def explained(self, record: dict[str, Any]) -> tuple[FieldError, int, dict[str, object]]:
         """The first bad value of a row that is known to have one, by the same conversion as a record's."""
         position = record.pop(frames.ROW)
         record = {column: value for column, value in record.items() if str(column)[:1] != "@"}
@@ -342,5 +351,5 @@ class _Binder:
             try:
                 self.source.fields[name].convert(value)
             except (Unfit, money.NotMoney) as reason:
-                return self.source.bad_value(name, value, row, reason), record
+                return self.source.bad_value(name, value, row, reason), position, record
         raise AssertionError(f"row {row}: the frame and the record disagree about {record}")

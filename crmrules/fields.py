@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from crmrules import money
 from crmrules.errors import CrmRulesError, FieldError, closest, did_you_mean, shown
-from crmrules.types import EXPECTED, Scalar, Type, Unfit, fit
+from crmrules.types import EXPECTED, Scalar, Type, Unfit, fit, unwrapped
 
 Frozen = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -28,7 +28,8 @@ class Field(BaseModel):
 
     type: text, number, money(2) (with its decimals), date, datetime or bool.
     column: the host's name for it, if that is another one. role: `id`, `subject` and `date` are what the
-    library looks for; on a roster any role names a person around the subject, such as `manager`.
+    library looks for; on a roster any role names a person around the subject, such as `manager`. A text
+    field with a role takes whole numbers as their digits, since ids often are numbers.
     required: a missing value is an error. format: how text becomes a date (`%d-%m-%Y`); ISO if not said.
     replace: dirty values and what they mean. one_of: all that a text field may hold.
     rounding: `half_even` rounds money with more decimals than declared, which is otherwise an error.
@@ -68,6 +69,8 @@ class Field(BaseModel):
     def convert(self, value: object) -> Scalar:
         """The host's value as expressions compute with it; text is parsed. Raises Unfit or NotMoney."""
         declared = self.declared
+        if self.takes_digits and value is not None and type(whole := unwrapped(value)) is int:
+            value = str(whole)
         if type(value) is str:
             value = self.replace.get(value, value)
             if declared.kind != "text":
@@ -81,6 +84,11 @@ class Field(BaseModel):
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise Unfit(f"expected one of {', '.join(map(repr, self.one_of[:12]))}{meant}")
         return result
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether whole numbers are taken as text: for ids of records and people."""
+        return self.role is not None and self.declared.kind == "text"
 
     def _parsed(self, text: str) -> object:
         kind = self.declared.kind
@@ -112,7 +120,9 @@ class Field(BaseModel):
             return f"{EXPECTED[kind]} like {shape}"
         if kind == "money":
             return f"an amount with at most {self.declared.digits} decimals"
-        return "true or false, yes or no, 1 or 0" if kind == "bool" else EXPECTED[kind]
+        if kind == "bool":
+            return "true or false, yes or no, 1 or 0"
+        return "text or a whole number" if self.takes_digits else EXPECTED[kind]
 
 
 def _plain(value: object) -> object:
@@ -185,6 +195,11 @@ class Source(BaseModel):
                 raise ValueError(f"the role `{role}` is given to {' and '.join(having)}")
         if (date := self.role("date")) and self.fields[date].declared.kind not in ("date", "datetime"):
             raise ValueError(f"the role `date` is given to {date}, which is {self.fields[date].type}")
+        if (subject := self.role("subject")) and self.fields[subject].declared.kind != "text":
+            raise ValueError(
+                f"the role `subject` is given to {subject}, which is {self.fields[subject].type}: "
+                "declare it as text, which takes whole numbers too"
+            )
         return self
 
     @cached_property
@@ -256,17 +271,23 @@ class Source(BaseModel):
             field=missing[0],
             column=column,
             hint=f"{did_you_mean(column, columns)}; or write `column:` at field `{missing[0]}`".removeprefix(
-                "; "
+                "; or "
             ),
         )
 
 
 @final
 class BadRow(BaseModel):
-    """A row that was set aside: which one, which field, and why. `record` is the whole row."""
+    """A row that was set aside: which one, which field, and why.
+
+    row: its id, or its position where it has none; position: its place in the table, from 0; record: the
+    whole row.
+    """
 
     model_config = Frozen
 
+    source: str
+    position: int
     row: Any
     field: str
     value: Any

@@ -19,6 +19,9 @@ MOST_DIGITS = 6
 LARGEST = 2**50
 """The largest amount in smallest units; up to here a float of any digits still tells its nearest unit."""
 
+LARGEST_SUM = 2**62
+"""The largest sum in smallest units; beyond 2^63 whole numbers of engines begin again at the negative end."""
+
 FLOAT_SLACK = 1e-6
 """How far from a whole number of smallest units a float may be and still count as one (0.1 + 0.2 does)."""
 

@@ -88,7 +88,7 @@ def fit(value: object, kind: Kind, digits: int = 0, *, rounding: money.Rounding 
         return None
     exact = type(value)
     if exact not in _PLAIN:
-        value = _plain(value)
+        value = unwrapped(value)
         exact = type(value)
     if value is None or (exact is float and value != value):
         return None
@@ -130,7 +130,7 @@ _NUMBERS = frozenset({int, float, Decimal})
 _PLAIN = frozenset({str, int, float, bool, Decimal, dt.date, dt.datetime})
 
 
-def _plain(value: object) -> object:
+def unwrapped(value: object) -> object:
     """A numpy or pandas scalar as the Python value it stands for; anything else is refused.
 
     The classes are compared themselves: a stranger's class can call itself what it likes.

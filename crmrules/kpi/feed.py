@@ -8,11 +8,11 @@ by one (`of_records`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn, final
 
-from crmrules import binding
+from crmrules import binding, frames
 from crmrules.errors import RecordError, shown
 from crmrules.expr import tree
 from crmrules.expr.aggregate import lower
@@ -20,11 +20,14 @@ from crmrules.expr.check import Checked, Schema, check
 from crmrules.fields import BadRow, Source
 from crmrules.kpi.measure import Aggregated, Credits, Slot, aggregated
 from crmrules.kpi.period import Period, Unit
-from crmrules.kpi.pulled import ORDERED
+from crmrules.kpi.pulled import ORDERED, tied
 from crmrules.policy.crediting import Crediting
 from crmrules.types import Type
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from crmrules.kpi.measure import Column
 
 Key = tuple[str, int]
@@ -127,6 +130,12 @@ class Feed:
         """The fields by which `first` and `last` go: the date, then the id, so that no two are alike."""
         return self.role("date"), self.role("id")
 
+    def sums_money(self, slot: Slot) -> bool:
+        """Whether a slot is a sum of amounts, which is carried in whole numbers."""
+        if slot.operation not in ("sum", "total") or slot.argument is None:
+            return False
+        return self.checks[slot].type_of(slot.argument).kind == "money"
+
     @property
     def tested(self) -> tuple[str, ...]:
         """The fields that the policy's rules look at."""
@@ -162,13 +171,16 @@ class Feed:
         from crmrules.kpi.of_records import OfRecords
 
         of = OfRecords if binding.is_records(data) else OfFrames
-        return of(self, cut, self.given(tables or {})).totals(data)
+        crediting, quarantined = self.given(tables or {})
+        found = of(self, cut, crediting).totals(data)
+        return replace(found, quarantined=(*quarantined, *found.quarantined))
 
-    def given(self, tables: Mapping[str, object]) -> Crediting | None:
-        """The policy over the data of the tables that it names."""
+    def given(self, tables: Mapping[str, object]) -> tuple[Crediting | None, tuple[BadRow, ...]]:
+        """The policy over the data of the tables that it names, and the rows of these that were set aside."""
         if self.crediting is None or not self.crediting.needs:
-            return self.crediting
-        return self.crediting.given(binding.bound_tables(self.tables, tables, self.crediting.needs))
+            return self.crediting, ()
+        bound, quarantined = binding.bound_tables(self.tables, tables, self.crediting.needs)
+        return self.crediting.given(bound), quarantined
 
     def refuse(self, row: object, subject: object, dated: bool) -> NoReturn:
         """Say why a record that counts cannot be counted."""
@@ -182,8 +194,37 @@ class Feed:
             )
         raise RecordError(
             "M103",
-            f"{where}: the subject {shown(subject)} belongs to no group on the roster",
-            hint="add it to the roster",
+            f"{where}: the roster does not say to whom {shown(subject)} belongs",
+            hint="add the subject to the roster, or what is missing in its row there",
+        )
+
+    def refuse_sum(self, subject: str, period: Period) -> NoReturn:
+        """Say that amounts add up to more than is carried."""
+        raise RecordError(
+            "M107",
+            f"source `{self.source.name}`: the amounts of {shown(subject)} in {period} add up to more than "
+            "can be carried exactly",
+            hint="declare the field with fewer decimals, or as number",
+        )
+
+    def refuse_tie(self, operation: str, groups: NDArray[np.int64], order: Sequence[Sequence[Any]]) -> None:
+        """Raise RecordError if `first` or `last` has two records to choose from.
+
+        order: the values of `Feed.order`, as a bound frame carries them.
+        """
+        ties = [
+            ", ".join(
+                f"{name} {shown(frames.delivered(values[position], self.schema[name]))}"
+                for name, values in zip(self.order, order, strict=True)
+            )
+            for position in tied(operation, groups, order)
+        ]
+        if not ties:
+            return
+        raise RecordError(
+            "M108",
+            f"source `{self.source.name}`: `{operation}` has two records to choose from ({min(ties)})",
+            hint="mend the ids, which do not tell them apart",
         )
 
 

@@ -10,7 +10,7 @@ from crmrules.expr.column import condition_column, value_column
 from crmrules.fields import BadRow
 from crmrules.kpi.feed import Cut, Feed, Totals, assembled
 from crmrules.kpi.measure import Slot, part
-from crmrules.kpi.period import MONTHS
+from crmrules.kpi.period import MONTHS, Period
 from crmrules.kpi.pulled import ORDERED, PULLED, collapse
 from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
 
@@ -54,9 +54,8 @@ class OfFrames:
                 columns.append(self.column(slot).alias(name))
                 sums += self.elementary(slot, name)
         sums.append(nw.len().alias("@len"))
-        groups = frames.collected(
-            frame.select(SUBJECT, PERIOD, *columns).group_by(SUBJECT, PERIOD).agg(*sums)
-        )
+        masked = frame.select(SUBJECT, PERIOD, *columns)
+        groups = frames.collected(masked.group_by(SUBJECT, PERIOD).agg(*sums))
         subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
         if groups[SUBJECT].null_count() or np.isnan(periods).any():
             self.refuse(data)
@@ -67,6 +66,8 @@ class OfFrames:
                 strict=True,
             )
         )
+        if len(groups) and groups["@len"].max() > money.LARGEST_SUM // money.LARGEST:
+            self.refuse_overflow(masked)
         slots = {
             slot: self.pulled(slot, frame, groups)
             if slot.operation in PULLED
@@ -157,8 +158,7 @@ class OfFrames:
 
     def is_split(self, slot: Slot) -> bool:
         """Whether a slot sums money, which is split to the cent."""
-        argument = self.feed.checks[slot].type_of(slot.argument) if slot.argument is not None else None
-        return slot.operation == "sum" and argument is not None and argument.kind == "money"
+        return slot.operation == "sum" and self.feed.sums_money(slot)
 
     def split(self, frame: frames.Frame, lines: list[Line]) -> frames.Frame:
         """The frame with what each line gets of each sum of money."""
@@ -193,11 +193,15 @@ class OfFrames:
             frame.select(SUBJECT, PERIOD, *order, value).filter(~nw.col("@value").is_null())
         )
         placed = known.join(groups.select(SUBJECT, PERIOD).with_row_index("@group"), on=[SUBJECT, PERIOD])
-        placed = placed.sort(*order) if order else placed
+        placed = placed.sort("@group", *order) if order else placed
+        members = placed["@group"].to_numpy().astype(np.int64)
+        if order:
+            columns = frames.columns_of(placed.select(*order))
+            self.feed.refuse_tie(slot.operation, members, [columns[name] for name in order])
         values = placed["@value"]
         text = values.dtype == nw.String
         array = np.array(values.to_list(), dtype=object) if text else _array(values)
-        return collapse(slot.operation, placed["@group"].to_numpy().astype(np.int64), array, len(groups))
+        return collapse(slot.operation, members, array, len(groups))
 
     def column(self, slot: Slot) -> nw.Expr:
         """The masked column of a slot: what each line adds to it."""
@@ -209,10 +213,7 @@ class OfFrames:
             mask = first if mask is None else mask & first
         found = checked.type_of(slot.argument) if slot.argument is not None else None
         value = value_column(part(checked, slot.argument)) if slot.argument is not None else None
-        whole = slot.operation == "count" or (
-            slot.operation in ("sum", "total")
-            and (slot.argument is None or (found is not None and found.kind == "money"))
-        )
+        whole = slot.operation == "count" or feed.sums_money(slot)
         if whole and value is not None and found is not None and found.nullable:
             mask = ~value.is_null() if mask is None else mask & ~value.is_null()
         if slot.operation == "count":
@@ -230,6 +231,18 @@ class OfFrames:
         if not whole:
             return value if mask is None else nw.when(mask).then(value)
         return (value if mask is None else nw.when(mask).then(value).otherwise(0)).cast(nw.Int64)
+
+    def refuse_overflow(self, masked: frames.Frame) -> None:
+        """Raise RecordError if a sum of money went beyond what whole numbers hold, as floats tell."""
+        nw, feed = self.nw, self.feed
+        for position, slot in enumerate(feed.slots):
+            if not feed.sums_money(slot):
+                continue
+            column = nw.col(f"@{position}").cast(nw.Float64).alias("@sum")
+            sums = masked.select(SUBJECT, PERIOD, column).group_by(SUBJECT, PERIOD).agg(nw.col("@sum").sum())
+            large = sums.filter(nw.col("@sum").abs() > float(money.LARGEST_SUM)).sort(PERIOD, SUBJECT)
+            for row in frames.rows_of(large.head(1)):
+                feed.refuse_sum(str(row[SUBJECT]), Period(self.cut.unit, int(row[PERIOD])))  # type: ignore[call-overload]
 
     def elementary(self, slot: Slot, name: str) -> list[nw.Expr]:
         column = self.nw.col(name)
@@ -260,7 +273,7 @@ class OfFrames:
         named = [frames.ROW, *([id_field] if id_field else [])]
         grouped = self.by_subject(frame, lines, named)
         odd = grouped.filter(nw.col(SUBJECT).is_null() | nw.col(PERIOD).is_null())
-        row = frames.rows_of(odd.select(*named, PERIOD).sort(frames.ROW).head(1))[0]
+        row: dict[str, Any] = frames.rows_of(odd.select(*named, PERIOD).sort(frames.ROW).head(1))[0]
         record = frame.filter(nw.col(frames.ROW) == row[frames.ROW])
         columns = dict.fromkeys(name for line in lines for name in (line.to, line.share))
         found: Any = frames.rows_of(record.select(*columns))[0]
@@ -268,7 +281,8 @@ class OfFrames:
         group = self.cut.group
         lost = [each for each in payees if each is None or (group is not None and each not in group)]
         subject = lost[0] if lost else payees[0]
-        feed.refuse(row[id_field] if id_field else row[frames.ROW], subject, row[PERIOD] is not None)
+        where = row[id_field] if id_field else int(row[frames.ROW])
+        feed.refuse(where, subject, row[PERIOD] is not None)
 
 
 def _part(position: int, line: int | None = None) -> str:

@@ -60,6 +60,11 @@ class OfRecords:
                 columns[slot] = self.collapsed(slot, pulled.get(position, []), len(places))
                 continue
             values = [frames.carried(tally.values[position]) for tally in tallies.values()]
+            if feed.sums_money(slot):
+                for (group, index), tally in tallies.items():
+                    units = tally.values[position]
+                    if isinstance(units, int) and abs(units) > money.LARGEST_SUM:
+                        feed.refuse_sum(group, Period(self.cut.unit, index))
             columns[slot] = self.read(slot, values)
         return Totals(places, assembled(feed, columns), bound.quarantined)
 
@@ -76,14 +81,15 @@ class OfRecords:
                 each.to if cut.group is None or each.to is None else cut.group.get(str(each.to))
                 for each in credits
             ]
-            if day is None or None in groups:
-                at = groups.index(None) if None in groups else 0
-                feed.refuse(where, credits[at].to, day is not None)
-            assert isinstance(day, dt.date)
+            lost = credits[groups.index(None) if None in groups else 0].to
+            if not isinstance(day, dt.date):
+                feed.refuse(where, lost, dated=False)
             plain_day = day.date() if isinstance(day, dt.datetime) else day
             period = Period.of(plain_day, cut.unit)
             if (cut.until and plain_day > cut.until) or (cut.period and period != cut.period):
                 continue
+            if None in groups:
+                feed.refuse(where, lost, dated=True)
             yield row, credits, [(str(group), period.index) for group in groups]
 
     def decided(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, object, Decided]]:
@@ -100,15 +106,18 @@ class OfRecords:
         """A slot from the values of single records, in the declared order where it has one."""
         import numpy as np
 
+        members = np.array([group for _, group, _ in found], dtype=np.int64)
         if slot.operation in ORDERED:
-            order = self.feed.order
-            found = sorted(found, key=lambda each: tuple(each[0][name] for name in order))
+            order = [*self.feed.order]
+            # A missing id comes first, as in frames.
+            found = sorted(found, key=lambda each: (each[1], *(_placed(each[0][name]) for name in order)))
+            members.sort()
+            placed = [[frames.carried(row[name]) for row, _, _ in found] for name in order]
+            self.feed.refuse_tie(slot.operation, members, placed)
         values = [frames.carried(value) for _, _, value in found]
         text = any(isinstance(value, str) for value in values)
         array = np.array(values, dtype=object if text else np.float64)
-        return collapse(
-            slot.operation, np.array([group for _, group, _ in found], dtype=np.int64), array, groups
-        )
+        return collapse(slot.operation, members, array, groups)
 
     def read(self, slot: Slot, values: list[Any]) -> Column:
         """A slot's values for each group; a sum, count or total that saw nothing is 0."""
@@ -116,8 +125,7 @@ class OfRecords:
 
         if slot.operation in ("min", "max"):
             return np.array(values, dtype=np.float64)
-        kind = self.feed.checks[slot].type_of(slot.argument).kind if slot.argument is not None else "number"
-        whole = kind == "money" and slot.operation in ("sum", "total")
+        whole = self.feed.sums_money(slot)
         return np.array([value or 0 for value in values], dtype=np.int64 if whole else np.float64)
 
 
@@ -129,6 +137,10 @@ def shared(value: Scalar, credits: Sequence[Credit]) -> list[Any]:
         return [money.credited(value, credits[0].share)]
     within = iter(money.split(value, [each.share for each in credits if not each.overlay]))
     return [money.credited(value, each.share) if each.overlay else next(within) for each in credits]
+
+
+def _placed(value: Scalar) -> tuple[bool, Any]:
+    return value is not None, value
 
 
 def _functions(

@@ -6,6 +6,7 @@ computed once, here. They cost memory in proportion to the records that count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -17,10 +18,30 @@ PULLED: frozenset[str] = frozenset({"median", "stddev", "first", "last"})
 ORDERED: frozenset[str] = frozenset({"first", "last"})
 
 
+def tied(operation: str, groups: NDArray[np.int64], order: Sequence[Sequence[object]]) -> list[int]:
+    """The positions of records that `first` or `last` would take, and that another ties with.
+
+    groups, order: of each record its group and the values that order it; the records come in that order.
+    """
+    import numpy as np
+
+    alike = np.flatnonzero(groups[1:] == groups[:-1])
+    if operation == "first":
+        found = alike[np.isin(alike, np.flatnonzero(np.diff(groups, prepend=-1)))]
+    else:
+        found = alike[~np.isin(alike + 1, alike)]
+    return [
+        position
+        for position in found.tolist()
+        if all(values[position] == values[position + 1] for values in order)
+    ]
+
+
 def collapse(operation: str, groups: NDArray[np.int64], values: Any, count: int) -> NDArray[Any]:
     """One value for each of `count` groups, from the known values of all; NaN (None for text) over none.
 
-    groups: for each value the group it belongs to. For `first` and `last` the values come in their order;
+    groups: for each value the group it belongs to. For `first` and `last` the values of a group come in
+    their order;
     for the others their order makes no difference, not even in the last digit. stddev is the sample's:
     the square root of sum((x - mean)^2) / (n - 1), unknown for fewer than two values.
     """

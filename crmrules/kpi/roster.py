@@ -8,7 +8,7 @@ from typing import final
 
 from crmrules import binding
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
-from crmrules.fields import Source
+from crmrules.fields import BadRow, Source
 
 
 @final
@@ -16,11 +16,14 @@ from crmrules.fields import Source
 class Roster:
     """For each subject the people and groups around it, by role or field name.
 
+    quarantined: the rows of the table that were set aside.
+
     >>> Roster({"Ann": {"manager": "Bo"}}).groups("manager")
     {'Ann': 'Bo'}
     """
 
     people: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    quarantined: tuple[BadRow, ...] = ()
 
     @classmethod
     def of(cls, source: Source, data: object) -> Roster:
@@ -35,9 +38,9 @@ class Roster:
                 f"source `{source.name}` has no field with the role `subject`",
                 hint="write `role: subject` at the field that names who is judged",
             )
-        rows = binding.bound_rows(source, data)
+        table = binding.bind_table(source, data, source.fields)
         people: dict[str, dict[str, str]] = {}
-        for position, row in enumerate(rows):
+        for position, row in zip(table.positions, table.rows, strict=True):
             subject = row[name]
             if subject is None or str(subject) in people:
                 what = "is missing" if subject is None else f"{shown(subject)} stands there twice"
@@ -54,7 +57,7 @@ class Roster:
                 for other, value in row.items()
                 if other != name and value is not None
             }
-        return cls(people)
+        return cls(people, table.quarantined)
 
     def groups(self, role: str) -> dict[str, str]:
         """From each subject to whom it belongs by a role. Raises CrmRulesError (M104) for an unknown role."""

@@ -114,8 +114,11 @@ class Plan:
         totals = [feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds]
         grid = _grid(totals, roster, group, cut)
         card = self.finished(self.measured(totals, grid), grid, roster or Roster())
-        quarantined = tuple(row for each in totals for row in each.quarantined)
-        notes = [f"{len(quarantined)} rows were set aside: see `card.quarantined`"] if quarantined else []
+        aside = [*roster.quarantined] if roster else []
+        aside += [row for each in totals for row in each.quarantined]
+        # Two passes over a source set the same row aside.
+        quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
+        notes = [_told(len(quarantined))] if quarantined else []
         if not any(each.keys for each in totals):
             notes.append(f"no record counts{f' in {period}' if period else ''}")
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
@@ -195,6 +198,10 @@ class Grid:
     subjects: tuple[str, ...]
     periods: tuple[Period, ...]
     keys: tuple[tuple[str, Period], ...]
+
+
+def _told(aside: int) -> str:
+    return f"{aside} row{' was' if aside == 1 else 's were'} set aside: see `card.quarantined`"
 
 
 def _prepared(text: str, feed: Feed) -> Prepared:

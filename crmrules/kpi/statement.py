@@ -247,7 +247,7 @@ class Explainer:
     ) -> Iterator[tuple[Mapping[str, Scalar], object, dt.date | None, Verdict]]:
         """The records of a source, each with its place, the day on which it counts, and what was decided."""
         data, date = self.data[feed.source.name], feed.role("date")
-        crediting = feed.given(self.data) or _everything(feed)
+        crediting = feed.given(self.data)[0] or _everything(feed)
         members = (
             {subject}
             if self.group is None

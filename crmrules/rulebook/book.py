@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, Field
 
 from crmrules import document
-from crmrules.binding import bound_tables
+from crmrules.binding import bound_tables, is_records, records_of
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
 from crmrules.fields import Frozen, Source
 from crmrules.kpi.measure import Measure
@@ -137,7 +137,8 @@ class Rulebook(BaseModel):
                 "B211", f"there is no policy `{name}`", hint=did_you_mean(name, self.policies)
             )
         found = self.built.policies[name]
-        return found.given(bound_tables(self.sources, data or {}, found.needs))
+        tables, _ = bound_tables(self.sources, data or {}, found.needs)
+        return found.given(tables)
 
     def plan(self, model: str | None = None) -> Plan:
         """A model ready to run; the only one if none is named. Raises CrmRulesError (B301)."""
@@ -186,6 +187,8 @@ class Rulebook(BaseModel):
                 raise FieldError(
                     "F112", f"there is no source `{name}`", source=name, hint=did_you_mean(name, self.sources)
                 )
+        # A generator yields its records once, and they are gone through more often than that.
+        data = {name: records_of(each) if is_records(each) else each for name, each in data.items()}
         wanted = Period.parse(period) if isinstance(period, str) else period
         until = self.local(now).date() if now is not None else None
         roster = self._roster(data)

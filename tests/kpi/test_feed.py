@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmrules import Model, Policy, RecordError, Source, money
+from crmrules import Model, Period, Policy, RecordError, Source, money
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.score import Plan
 
@@ -292,3 +292,38 @@ def test_half_a_cent_is_rounded_up_although_its_float_is_below(engine: Any) -> N
 def test_a_percentage_of_money_is_rounded_as_people_do(cents: int, percent: int) -> None:
     exact = (Decimal(cents) * percent / 100).quantize(Decimal(1), ROUND_HALF_UP)
     assert money.credited(cents, percent / 100) == exact
+
+
+def test_a_record_outside_the_asked_period_need_not_have_a_subject(engine: Any) -> None:
+    rows = [row(), row(day=dt.date(2024, 3, 1), who=None, number="N2")]
+    ready = plan({"records": "count()"})
+    card = ready.score({"orders": engine(rows)}, period=Period.parse("2024-01"))
+    assert card.standing("Ann", "2024-01").results["records"].actual == 1
+    card = ready.score({"orders": engine(rows)}, until=dt.date(2024, 2, 29))
+    assert card.standing("Ann", "2024-01").results["records"].actual == 1
+
+
+def test_the_record_without_a_subject_that_is_named_lies_in_the_asked_period(engine: Any) -> None:
+    rows = [row(day=dt.date(2024, 3, 1), who=None, number="N1"), row(who=None, number="N2")]
+    with pytest.raises(RecordError) as caught:
+        plan({"records": "count()"}).score({"orders": engine(rows)}, period=Period.parse("2024-01"))
+    assert "'N2'" in caught.value.message
+
+
+def test_amounts_that_add_up_to_more_than_whole_numbers_hold_are_refused(engine: Any) -> None:
+    # 9,000 amounts of 2^50 cents are beyond 2^63, where whole numbers go on at the negative end.
+    large = Decimal(2**50) / 100
+    rows = [row(amount=large, number=f"N{position}") for position in range(9_000)]
+    for measure in ("sum(amount)", "mean(amount)", "share(amount, where=hours > 0)"):
+        with pytest.raises(RecordError) as caught:
+            plan({"amount": measure}).score({"orders": engine(rows)})
+        assert caught.value.code == "M107"
+        assert "'Ann' in 2024-01" in caught.value.message
+
+
+def test_many_amounts_are_summed_as_long_as_they_fit(engine: Any) -> None:
+    large = Decimal(2**50) / 100
+    rows = [row(amount=large if at % 2 else -large, number=f"N{at}") for at in range(8_000)]
+    rows.append(row(amount=Decimal("0.01")))
+    standing = plan({"amount": "sum(amount)"}).score({"orders": engine(rows)}).standing("Ann", "2024-01")
+    assert standing.results["amount"].actual == Decimal("0.01")

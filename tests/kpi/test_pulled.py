@@ -132,3 +132,39 @@ def test_the_order_of_records_changes_no_digit_of_a_deviation() -> None:
     one = collapse("stddev", groups, values, 5)
     other = collapse("stddev", groups[shuffled], values[shuffled], 5)
     assert one.tolist() == other.tolist()
+
+
+def book_of(measure: str) -> Rulebook:
+    indicators = {"found": {}}
+    return Rulebook.of(
+        {
+            "sources": {"orders": {"fields": FIELDS}},
+            "measures": {"found": measure},
+            "models": {"m": {"indicators": indicators}},
+        }
+    )
+
+
+@pytest.mark.parametrize("engine", [*ENGINES])
+@pytest.mark.parametrize(
+    ("measure", "tying"), [("first(hours)", ("N1", "N1", "N3")), ("last(hours)", ("N1", "N3", "N3"))]
+)
+def test_two_records_that_nothing_tells_apart_are_no_first_or_last(
+    engine: str, measure: str, tying: tuple[str, ...]
+) -> None:
+    base = {"who": "a", "day": dt.date(2026, 1, 1), "amount": 1.0, "stage": "x", "sold": True}
+
+    def scored(ids: tuple[str | None, ...]) -> Any:
+        rows = [{**base, "number": each, "hours": float(at)} for at, each in enumerate(ids)]
+        frame = pl.DataFrame(rows, schema_overrides={"number": pl.String()})
+        return book_of(measure).score({"orders": ENGINES[engine](frame)})
+
+    with pytest.raises(RecordError) as caught:
+        scored(tying)
+    assert caught.value.code == "M108"
+    assert "day 2026-01-01" in caught.value.message
+    # A tie elsewhere makes no difference, and a single missing id comes first.
+    other = ("N1", "N3", "N3") if tying[0] == tying[1] else ("N1", "N1", "N3")
+    expected = 0.0 if measure == "first(hours)" else 2.0
+    assert scored(other).standing("a", "2026-01").results["found"].actual == expected
+    assert scored((None, "N2", "N3")).standing("a", "2026-01").results["found"].actual == expected

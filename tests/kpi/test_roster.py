@@ -86,3 +86,17 @@ def test_a_missing_column_is_named(table: Any) -> None:
         Roster.of(TEAM, table([{"nmae": "Ann", "manager": "Max", "region": "N", "joined": None}]))
     assert caught.value.code == "F101"
     assert "did you mean `nmae`?" in caught.value.hint
+
+
+def test_rows_of_the_roster_that_are_set_aside_are_returned(table: Any) -> None:
+    careful = Source(
+        name="team",
+        fields={"name": {"type": "text", "role": "subject"}, "region": {"type": "text", "one_of": ["North"]}},
+        on_bad_row="quarantine",
+    )
+    rows = [{"name": "Ann", "region": "North"}, {"name": "Bo", "region": "Nroth"}]
+    roster = Roster.of(careful, table(rows))
+    assert [*roster.people] == ["Ann"]
+    assert [(bad.source, bad.position, bad.field, bad.value) for bad in roster.quarantined] == [
+        ("team", 1, "region", "Nroth")
+    ]

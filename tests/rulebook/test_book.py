@@ -168,3 +168,36 @@ def test_the_callers_data_is_left_as_it_was() -> None:
     with pytest.raises(RulebookError):
         Rulebook.of(given)
     assert json.dumps(given) == before
+
+
+def test_a_generator_of_records_is_as_good_as_a_list() -> None:
+    rules = Rulebook.parse(TEXT)
+    card = rules.score(
+        {"orders": (row for row in ORDERS), "team": (row for row in TEAM)}, model="people", now="2026-11-20"
+    )
+    listed = rules.score(DATA, model="people", now="2026-11-20")
+    assert str(card) == str(listed)
+    assert str(card.explain("Ann", "2026-11")) == str(listed.explain("Ann", "2026-11"))
+    assert rules.remind(card, now="2026-11-21") == rules.remind(listed, now="2026-11-21")
+
+
+def test_what_two_passes_set_aside_is_told_once_and_the_roster_is_part_of_it() -> None:
+    found = data()
+    for source in found["sources"].values():
+        source["on_bad_row"] = "quarantine"
+    found["sources"]["team"]["fields"]["manager"]["one_of"] = ["Max"]
+    found["policies"] = {
+        name: {"source": "orders", "rules": [], "default": {"credit": 1, "because": "all"}} for name in "ab"
+    }
+    found["measures"] = {
+        "revenue": {"value": "sum(amount)", "policy": "a"},
+        "orders": {"value": "count(where=amount > 0)", "policy": "b"},
+    }
+    rows = [*ORDERS, {"number": "N4", "who": "Ann", "day": "2026-11-21", "amount": "1.001"}]
+    team = [*TEAM, {"who": "Cy", "manager": "Mxa"}]
+    card = Rulebook.of(found).score({"orders": rows, "team": team}, model="people")
+    assert [(bad.source, bad.position, bad.row, bad.field) for bad in card.quarantined] == [
+        ("team", 2, 2, "manager"),
+        ("orders", 3, "N4", "amount"),
+    ]
+    assert card.notes[0] == "2 rows were set aside: see `card.quarantined`"
