@@ -2,6 +2,7 @@
 
 from crmrules.policy.condition import Condition, field
 from crmrules.policy.crediting import Crediting
+from crmrules.policy.dead import Dead, dead_rules
 from crmrules.policy.payees import Payee, Returns, SplitTable
 from crmrules.policy.rules import Default, Policy, Rule
 from crmrules.policy.sequence import Sequence
@@ -11,6 +12,7 @@ __all__ = [
     "Condition",
     "Credit",
     "Crediting",
+    "Dead",
     "Default",
     "Payee",
     "Policy",
@@ -19,5 +21,6 @@ __all__ = [
     "Sequence",
     "SplitTable",
     "Verdict",
+    "dead_rules",
     "field",
 ]

@@ -37,6 +37,10 @@ class Diagrams:
         self.known: dict[tuple[object, ...], Diagram] = {}
         self.memory: dict[tuple[object, ...], Diagram] = {}
         self.terms: set[str] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Allow as many steps again."""
         self.left = MOST_STEPS
 
     def step(
