@@ -143,7 +143,8 @@ class Problem:
     """One mistake in a rulebook: what, where, and what to write instead.
 
     `path` is the way through the document (`models.agents.indicators.revenue.target`), `place` its
-    position where the document has one; `text` and `span` are an expression and the part at fault.
+    position where the document has one; `text` is what is written there, an expression or a line of the
+    document, and `span` the part at fault.
     """
 
     code: str
@@ -225,7 +226,9 @@ def shown(value: object) -> str:
 
 def closest(name: str, known: Iterable[str]) -> list[str]:
     """The known names that a misspelt one may have meant, best first."""
-    return difflib.get_close_matches(name[:100], [*known], n=3, cutoff=0.6)
+    # Of two or three Chinese characters, a single wrong one is half a name.
+    cutoff = 0.5 if len(name) < 4 and not name.isascii() else 0.6
+    return difflib.get_close_matches(name[:100], [*known], n=3, cutoff=cutoff)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -50,14 +50,14 @@ class Field(BaseModel):
     def _check(self) -> Field:
         declared = Type.parse(self.type)
         if self.one_of and declared.kind != "text":
-            raise ValueError("`one_of` goes with text fields")
+            raise ValueError("`one_of` goes with text fields: write type: text, or leave it out")
         if self.format is not None:
             if declared.kind not in ("date", "datetime"):
-                raise ValueError("`format` goes with dates")
+                raise ValueError("`format` goes with dates: write type: date, or leave it out")
             if "%Y" not in self.format and "%y" not in self.format:
-                raise ValueError("`format` is written like %d-%m-%Y")
+                raise ValueError("a format without a year: write it like %d-%m-%Y")
         if self.rounding != "error" and declared.kind != "money":
-            raise ValueError("`rounding` goes with money")
+            raise ValueError("`rounding` goes with money: write type: money(2), or leave it out")
         return self
 
     @cached_property
@@ -186,15 +186,19 @@ class Source(BaseModel):
     @pydantic.model_validator(mode="after")
     def _check(self) -> Source:
         if not self.fields:
-            raise ValueError("a source needs at least one field")
+            raise ValueError("a source needs at least one field: write order_id: text")
         for name in self.fields:
             if name.strip() != name or not name or "`" in name or name.startswith(("_", "@")):
-                raise ValueError(f"{name!r} cannot be the name of a field")
+                raise ValueError(f"{name!r} cannot be the name of a field: begin it with a letter")
         for role in ("id", "subject", "date"):
             if len(having := [name for name, field in self.fields.items() if field.role == role]) > 1:
-                raise ValueError(f"the role `{role}` is given to {' and '.join(having)}")
+                raise ValueError(
+                    f"the role `{role}` is given to {' and '.join(having)}: only one can have it"
+                )
         if (date := self.role("date")) and self.fields[date].declared.kind not in ("date", "datetime"):
-            raise ValueError(f"the role `date` is given to {date}, which is {self.fields[date].type}")
+            raise ValueError(
+                f"the role `date` is given to {date}, which is {self.fields[date].type}: declare it as date"
+            )
         if (subject := self.role("subject")) and self.fields[subject].declared.kind != "text":
             raise ValueError(
                 f"the role `subject` is given to {subject}, which is {self.fields[subject].type}: "

@@ -15,7 +15,7 @@ from typing import final
 from crmrules.document.events import json_events, yaml_events
 from crmrules.document.nodes import Node, Tree
 from crmrules.document.offsets import written_at
-from crmrules.document.places import Path, dotted, line_starts, place_of, printed, stop, too_large
+from crmrules.document.places import Path, dotted, excerpt, line_starts, place_of, printed, stop, too_large
 from crmrules.document.scalars import WORDS, kind_of, number_of, timestamp
 from crmrules.errors import Place, Problem, Span
 
@@ -60,6 +60,10 @@ class Document:
         if text and span is not None and node is not None and node.text is not None and not key:
             offset = written_at(self.text, node, text, span.start)
             place = place_of(self.file, self._lines, offset)
+        elif node is not None and not text:
+            marked = self._nodes(path)[0] if key else node
+            assert marked is not None
+            text, span = excerpt(self.text, self._lines, marked.start, marked.end)
         return Problem(code, message, dotted(path), place, text, span, hint)
 
     def _at(self, node: Node | None) -> Place | None:
@@ -203,7 +207,9 @@ class Reading:
 
     def note(self, code: str, message: str, node: Node, path: Path, hint: str) -> None:
         place = place_of(self.file, self.lines, node.start)
-        self.problems.setdefault((code, node.start), Problem(code, message, dotted(path), place, hint=hint))
+        text, span = excerpt(self.text, self.lines, node.start, node.end)
+        problem = Problem(code, message, dotted(path), place, text, span, hint)
+        self.problems.setdefault((code, node.start), problem)
 
 
 __all__ = ["Document", "Path", "dotted", "of", "parse", "read"]

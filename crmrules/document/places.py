@@ -7,9 +7,10 @@ import json
 import re
 from typing import NoReturn
 
-from crmrules.errors import Place, Problem, RulebookError, shown
+from crmrules.errors import Place, Problem, RulebookError, Span, shown
 
 Path = tuple[str | int, ...]
+LONGEST_LINE = 2_000
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
@@ -37,6 +38,14 @@ def line_starts(text: str) -> tuple[int, ...]:
 def place_of(file: str, lines: tuple[int, ...], offset: int) -> Place:
     line = bisect.bisect_right(lines, offset)
     return Place(file, line, offset - lines[line - 1] + 1)
+
+
+def excerpt(text: str, lines: tuple[int, ...], start: int, end: int) -> tuple[str, Span]:
+    """The line of a document in which something starts, and where in it that stands."""
+    first = lines[bisect.bisect_right(lines, start) - 1]
+    line = LINE_BREAK.split(text[first : first + LONGEST_LINE], maxsplit=1)[0]
+    marked = line[start - first : end - first].rstrip()
+    return line, Span(start - first, start - first + len(marked))
 
 
 def printed(text: str) -> str:

@@ -244,6 +244,8 @@ class _Checker:
                 hint = f"write {other} for a date"
             elif {left.kind, right.kind} == {"text", "number"}:
                 hint = "declare the field with the type it has, or put the value in quotes"
+            elif {left.kind, right.kind} == {"text", "money"}:
+                hint = "write the amount as a number, without quotes"
             elif "duration" in (left.kind, right.kind):
                 hint = "write days(…) for the number of days"
             self.refuse("E102", f"{_a(left)} cannot be compared with {_a(right)}", node, hint)

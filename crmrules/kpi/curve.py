@@ -35,7 +35,7 @@ class Linear(BaseModel):
     @pydantic.model_validator(mode="after")
     def _check(self) -> Linear:
         if self.cap is not None and self.cap <= self.floor:
-            raise ValueError(f"the cap ({self.cap:g}) is not above the floor ({self.floor:g})")
+            raise ValueError(f"the cap ({self.cap:g}) is not above the floor ({self.floor:g}): raise the cap")
         return self
 
     def points(self, attainment: Any) -> NDArray[np.float64]:

@@ -38,7 +38,9 @@ class Indicator(BaseModel):
     @pydantic.model_validator(mode="after")
     def _check(self) -> Indicator:
         if self.target is None and self.weight > 0:
-            raise ValueError("an indicator with a weight needs a target")
+            raise ValueError(
+                "an indicator with a weight needs a target: write target: 100, or leave the weight out"
+            )
         if self.target is not None and self.direction == "lower" and self.curve.cap is None:
             raise ValueError(
                 "where lower is better, a value of 0 is beyond every score: give the curve a cap"

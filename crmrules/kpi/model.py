@@ -59,14 +59,17 @@ class Model(BaseModel):
                 "leave `at_least` out at the last grade, which then takes all the rest"
             )
         if any(band.at_least is None for band in grades[:-1]):
-            raise ValueError("only the last grade goes without `at_least`")
+            raise ValueError("only the last grade goes without `at_least`: say from how many points on")
         bounds = [band.at_least for band in grades[:-1] if band.at_least is not None]
         for upper, lower in pairwise(bounds):
             if lower >= upper:
-                raise ValueError(f"grades go from the highest down, {lower:g} cannot follow {upper:g}")
+                raise ValueError(
+                    f"grades go from the highest down, {lower:g} cannot follow {upper:g}: "
+                    "put the grade with the most points first"
+                )
         names = [band.grade for band in grades]
         if len({*names}) < len(names):
-            raise ValueError("two grades have the same name")
+            raise ValueError("two grades have the same name: rename one")
         return grades
 
     @property

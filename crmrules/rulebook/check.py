@@ -33,7 +33,8 @@ def check(document: Document) -> Rulebook:
             break
         except pydantic.ValidationError as shape:
             found = shape.errors(include_url=False)
-            problems += [shape_problem(document, pruned, each) for each in found]
+            fresh = [each for each in found if not pruned.is_known(each, document)]
+            problems += [shape_problem(document, pruned, each) for each in fresh]
             if not pruned.cut([tuple(each["loc"]) for each in found]):
                 break
     if book is not None:

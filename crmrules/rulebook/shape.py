@@ -9,7 +9,7 @@ from typing import Any, final
 import pydantic
 from pydantic_core import ErrorDetails
 
-from crmrules.document import Document, Path
+from crmrules.document import Document, Path, dotted
 from crmrules.errors import CrmRulesError, ExpressionError, Problem, closest, did_you_mean
 from crmrules.fields import Field, Source
 from crmrules.kpi.curve import Linear
@@ -50,7 +50,7 @@ def shape_problem(document: Document, pruned: Pruned, error: ErrorDetails) -> Pr
             head, _, hint = message.partition(": ")
             return document.problem("B203", head, path, hint=hint)
     given = error["input"]
-    message = error["msg"][:1].lower() + error["msg"][1:]
+    message = _SENTENCES.get(error["type"]) or error["msg"][:1].lower() + error["msg"][1:]
     shown_input = "" if isinstance(given, Mapping | list) else f"{given!r}: "
     return document.problem("B204", f"{shown_input}{message}", path, hint=_expected_hint(error))
 
@@ -63,8 +63,31 @@ _EXAMPLES = {
     "type": "type: text",
     "fields": "fields: {order_id: text}",
     "indicators": "indicators: {revenue: {target: 1000, weight: 1}}",
+    "indicator": "indicator: revenue",
+    "value": "value: sum(amount)",
+    "grade": "grade: A",
+    "by": 'by: {day: 20, time: "18:00"}',
+    "day": "day: 20",
+    "per": "per: customer",
 }
 
+
+_SENTENCES: Mapping[str, str] = {
+    "model_type": "expected keys with values, as in `key: value`",
+    "model_attributes_type": "expected keys with values, as in `key: value`",
+    "dict_type": "expected keys with values, as in `key: value`",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "string_type": "expected text",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+}
+"""What pydantic says in words of Python, by its type of error, in words of documents."""
 
 _HARMLESS: Mapping[str, Any] = {
     "when": False,
@@ -89,6 +112,8 @@ def _missing_hint(name: str) -> str:
 
 def _expected_hint(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
+    if error["type"] in ("model_type", "dict_type") and str(error["loc"][-1]) in _EXAMPLES:
+        return f"write for example {_EXAMPLES[str(error['loc'][-1])]}"
     if "expected" in context and error["type"] == "literal_error":
         near = closest(
             str(error["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
@@ -149,6 +174,7 @@ class Pruned:
         self.data = data
         self.names: set[str] = set()
         self.positions: dict[Path, list[int]] = {}
+        self.taken: set[Path] = set()
 
     def existing(self, location: Path) -> Path:
         """A location that pydantic gives, without the steps that stand for alternatives of a type."""
@@ -170,6 +196,14 @@ class Pruned:
             found += (moved[step] if moved and isinstance(step, int) and step < len(moved) else step,)
             here += (step,)
         return found
+
+    def is_known(self, error: ErrorDetails, document: Document) -> bool:
+        """Whether an error only follows from another: about a text that could not be read, or about a part
+        that was taken out."""
+        location = tuple(error["loc"])
+        if error["type"] == "missing":
+            return (*self.existing(location), location[-1]) in self.taken
+        return dotted(self.original(self.existing(location))) in {each.path for each in document.problems}
 
     def cut(self, locations: list[Path]) -> bool:
         """Take the parts out, the deepest first, or put something harmless in their place where a part is
@@ -197,5 +231,6 @@ class Pruned:
             if harmless is not None and above[last] != harmless:
                 above[last] = copy.deepcopy(harmless)
             else:
+                self.taken.add(path)
                 del above[last]
         return True

@@ -97,8 +97,8 @@ def test_a_mistake_is_named_with_its_line_and_a_hint(error: RulebookError, mista
     assert str(problem).startswith(f"plan.yaml:{line}:{problem.place.column}: error[{problem.code}]: ")
 
 
-@pytest.mark.parametrize("mistake", ["unknown field", "syntax error", "wrong type", "bad date"])
-def test_an_expression_is_underlined_where_it_is_wrong(error: RulebookError, mistake: str) -> None:
+@pytest.mark.parametrize("mistake", EXPECTED)
+def test_what_is_written_is_underlined_where_it_is_wrong(error: RulebookError, mistake: str) -> None:
     message = EXPECTED[mistake][1]
     problem = next(problem for problem in error.problems if message in problem.message)
     assert problem.place is not None
@@ -106,6 +106,61 @@ def test_an_expression_is_underlined_where_it_is_wrong(error: RulebookError, mis
     document_line = TEN_MISTAKES.split("\n")[problem.place.line - 1]
     at_fault = problem.text[problem.span.start : problem.span.end]
     assert document_line[problem.place.column - 1 :].startswith(at_fault)
+    assert at_fault
     shown = str(problem).split("\n")
     assert shown[3].strip("| ") == "^" * len(at_fault)
     assert shown[2][shown[3].index("^") :].startswith(at_fault)
+
+
+CHINESE = """\
+sources:
+  订单:
+    fields: {销售员: {type: text, role: subject}, 日期: {type: date, role: date}, 数量: number}
+policies:
+  计入:
+    rules: [{when: 数两 > 1, credit: 0, because: 多}]
+    default: 1
+measures:
+  件数: {value: sum(数量), policy: 记入}
+models:
+  销售: {indicators: {件数: {target: 1, weight: 1}}}
+"""
+
+
+@pytest.mark.parametrize(("written", "meant"), [("数两", "数量"), ("记入", "计入")])
+def test_chinese_is_underlined_cell_by_cell_and_one_wrong_character_is_guessed(
+    written: str, meant: str
+) -> None:
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.parse(CHINESE, "plan.yaml")
+    (problem,) = [each for each in caught.value.problems if f"`{written}`" in each.message]
+    assert problem.hint == f"did you mean `{meant}`?"
+    line, carets = str(problem).split("\n")[2:4]
+    assert carets.strip("| ") == "^^^^"  # two cells for each character
+    before = line[: line.index(written)]
+    assert carets.index("^") == sum(2 if ord(character) > 0x2E80 else 1 for character in before)
+
+
+@pytest.mark.parametrize(
+    ("by", "code", "hint"),
+    [
+        ("2026-11-31", "B110", "a day of the calendar"),
+        ("20", "B204", "by: {day: 20"),
+        ("{day: first}", "B204", ""),
+        ("{dya: 20}", "B202", "day: 20"),
+    ],
+)
+def test_a_mistake_in_a_date_brings_no_further_ones(by: str, code: str, hint: str) -> None:
+    triggers = f"triggers:\n  late: {{kind: behind, indicator: orders, share: 50%, by: {by}}}\n"
+    sound = """\
+sources: {orders: {fields: {who: {type: text, role: subject}, day: {type: date, role: date}}}}
+measures: {orders: count()}
+models: {sales: {indicators: {orders: {target: 10, weight: 1}}}}
+"""
+    assert Rulebook.parse(sound)
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.parse(sound + triggers)
+    found = [each for each in caught.value.problems if each.code == code]
+    assert len(found) == 1
+    assert hint in found[0].hint
+    assert {each.code for each in caught.value.problems} <= {code, "B201"}, str(caught.value)
