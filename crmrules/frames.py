@@ -127,6 +127,48 @@ def beside(host: Frame, derived: Frame) -> Frame:
     return host.with_columns(*(computed[name] for name in computed.columns if name != ROW))
 
 
+def deferred(frame: Frame) -> object:
+    """The host's frame again, lazily where that makes it faster."""
+    return (frame.lazy() if frame.implementation.is_polars() else frame).to_native()
+
+
+def first_true(frame: Frame, conditions: Sequence[nw.Expr]) -> NDArray[np.int64]:
+    """For each row the position of the first condition that is true, or how many there are."""
+    import narwhals as nw
+    import numpy as np
+
+    if frame.implementation.is_polars():
+        position = nw.lit(len(conditions), nw.Int32)
+        for at in range(len(conditions) - 1, -1, -1):
+            position = nw.when(conditions[at]).then(nw.lit(at, nw.Int32)).otherwise(position)
+        # A literal by itself would be one row long.
+        rows = position if conditions else nw.all().is_null()
+        return collected(frame.select(rows.alias("@at")))["@at"].to_numpy().astype(np.int64)
+    names = [f"@{at}" for at in range(len(conditions))]
+    found = collected(
+        frame.select(
+            *(each.fill_null(value=False).alias(name) for name, each in zip(names, conditions, strict=True))
+        )
+    )
+    tests = [found[name].to_numpy().astype(bool) for name in names]
+    return np.select(tests, [*range(len(tests))], len(tests))
+
+
+def with_chosen(frame: Frame, values: Mapping[str, Sequence[Any]], positions: NDArray[np.int64]) -> Frame:
+    """The computed frame with further columns: for each row the value at its position."""
+    import narwhals as nw
+
+    columns = []
+    for name, listed in values.items():
+        dtype = nw.String() if isinstance(listed[0], str) else nw.Float64()
+        column = nw.new_series(name, listed, dtype, backend=frame.implementation)[positions]
+        if frame.implementation.is_pandas_like():
+            native: Any = column.to_native()
+            column = nw.from_native(native.set_axis(frame.to_native().index), series_only=True)
+        columns.append(column)
+    return frame.with_columns(*columns)
+
+
 def columns_of(frame: Frame) -> dict[str, list[object]]:
     """The columns as lists of Python values, with None for whatever the engine calls missing."""
     taken = collected(frame)

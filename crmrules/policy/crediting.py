@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn, final
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, final
 from crmrules import frames
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean
 from crmrules.expr.check import Checked, Schema
+from crmrules.expr.scalar import compile_first
 from crmrules.fields import Source, bind_record
 from crmrules.policy import whom
 from crmrules.policy.compose import flat
@@ -209,10 +210,31 @@ class Crediting:
         rule, because = JOIN.join(rule for rule, _ in said), "; ".join(dict.fromkeys(why for _, why in said))
         return Verdict(decided.credit, rule, because, decided.credits, takes_back=decided.takes_back)
 
+    def credit_of(self, record: Mapping[str, object]) -> float:
+        """How much of one host's record counts, 0 to 1. Raises FieldError for one that does not fit."""
+        if self._quick is not None:
+            try:
+                return self.levels[0].shares[self._quick(record)]
+            except FieldError:
+                pass  # text that has still to be read, or what the error of the source says better
+        return self.decide(self.bound(record), self.named(record)).credit
+
     def of(self, record: Mapping[str, object]) -> Verdict:
         """What the policy says of one host's record."""
-        bound = self.bound(record)
-        return self.verdict(self.decide(bound, self.named(record)))
+        return self.verdict(self.decide(self.bound(record), self.named(record)))
+
+    @cached_property
+    def _quick(self) -> Callable[[Mapping[str, object]], int] | None:
+        """From a host's record to the rule that decides, where records come as the fields are declared."""
+        if not self.simple or self.sequences:
+            return None
+        level = self.levels[0]
+        read = [self.source.fields[name] for name in self.tested]
+        if any(each.column or each.replace or each.format or each.one_of for each in read):
+            return None
+        if any(each.rounding != "error" for each in read):
+            return None
+        return compile_first(level.conditions, bound=False)
 
     def named(self, record: Mapping[str, object]) -> object:
         """What identifies a host's record in errors."""

@@ -222,22 +222,20 @@ class Level:
         return result
 
     def marked(self, frame: Any) -> Any:
-        """The bound frame with a mark (1 or 0) for each rule, and for the default: whether it decides."""
+        """The bound frame with columns from which `decides` tells which rules decide."""
         import narwhals as nw
 
         if self.combine == "first":
             position = self.chosen([float(at) for at in range(len(self.outcomes))], nw.Float64)
-            marked = frame.with_columns(position.alias(self._at))
-            marks = {at: nw.col(self._at) == float(at) for at in range(len(self.outcomes))}
-            return marked.with_columns(*(_number(mark).alias(self.mark(at)) for at, mark in marks.items()))
+            return frame.with_columns(position.alias(self._at))
         matches = [
-            _number(condition_column(each)).alias(self.mark(at)) for at, each in enumerate(self.conditions)
+            _number(condition_column(each)).alias(self._mark(at)) for at, each in enumerate(self.conditions)
         ]
         frame = frame.with_columns(*matches)
         any_match = nw.lit(0.0)
         for at in range(len(self.conditions)):
-            any_match = any_match + nw.col(self.mark(at))
-        none = _number(any_match == 0.0).alias(self.mark(len(self.conditions)))
+            any_match = any_match + nw.col(self._mark(at))
+        none = _number(any_match == 0.0).alias(self._mark(len(self.conditions)))
         frame = frame.with_columns(none)
         return self._extreme(frame) if self.combine in ("min", "max") else frame
 
@@ -251,13 +249,13 @@ class Level:
         for at in range(len(self.outcomes)):
             share = self.column(at)
             better = share < nw.col(best) if self.combine == "min" else share > nw.col(best)
-            better = (nw.col(self.mark(at)) == 1.0) & better
+            better = self.decides(at) & better
             frame = frame.with_columns(nw.when(better).then(share).otherwise(nw.col(best)).alias(best))
         taken = f"{self._at} taken"
         frame = frame.with_columns(nw.lit(0.0).alias(taken))
         for at in range(len(self.outcomes)):
-            mark = self.mark(at)
-            chosen = (nw.col(mark) == 1.0) & (self.column(at) == nw.col(best)) & (nw.col(taken) == 0.0)
+            mark = self._mark(at)
+            chosen = self.decides(at) & (self.column(at) == nw.col(best)) & (nw.col(taken) == 0.0)
             frame = frame.with_columns(_number(chosen).alias(mark))
             frame = frame.with_columns((nw.col(taken) + nw.col(mark)).alias(taken))
         return frame
@@ -266,9 +264,16 @@ class Level:
     def _at(self) -> str:
         return f"@{self.name}"
 
-    def mark(self, position: int) -> str:
-        """The column that says whether a rule decides."""
+    def _mark(self, position: int) -> str:
         return f"{self._at} {position}"
+
+    def decides(self, position: int) -> nw.Expr:
+        """Whether a rule decides of a row of a marked frame."""
+        import narwhals as nw
+
+        if self.combine == "first":
+            return nw.col(self._at) == float(position)
+        return nw.col(self._mark(position)) == 1.0
 
     def column(self, position: int) -> nw.Expr:
         """What one rule makes of each row, null where a formula's value is missing."""
@@ -284,9 +289,8 @@ class Level:
         product = self.combine == "product"
         result: nw.Expr | None = None
         for position, outcome in enumerate(self.outcomes):
-            mark = nw.col(self.mark(position)) == 1.0
             own = nw.lit(0.0) if outcome.receivers else self.column(position)
-            part = nw.when(mark).then(own).otherwise(nw.lit(1.0 if product else 0.0))
+            part = nw.when(self.decides(position)).then(own).otherwise(nw.lit(1.0 if product else 0.0))
             result = part if result is None else result * part if product else result + part
         assert result is not None
         return result
@@ -312,7 +316,7 @@ class Level:
             for place in places:
                 to, share = nw.lit(None, nw.String), nw.lit(None, nw.Float64)
                 for at, receiver in place.items():
-                    mark = nw.col(self.mark(at)) == 1.0
+                    mark = self.decides(at)
                     own = slot_of(receiver)
                     to = nw.when(mark).then(own.to).otherwise(to)
                     share = nw.when(mark).then(own.share).otherwise(share)
@@ -324,10 +328,7 @@ class Level:
         import narwhals as nw
 
         def joined(texts: Sequence[str], separator: str) -> nw.Expr:
-            parts = [
-                nw.when(nw.col(self.mark(at)) == 1.0).then(nw.lit(text, nw.String))
-                for at, text in enumerate(texts)
-            ]
+            parts = [nw.when(self.decides(at)).then(nw.lit(text, nw.String)) for at, text in enumerate(texts)]
             return nw.concat_str(*parts, separator=separator, ignore_nulls=True)
 
         if self.combine == "first":
@@ -344,8 +345,7 @@ class Level:
 
         result = nw.lit(texts[-1], nw.String)
         for at in range(len(texts) - 2, -1, -1):
-            mark = nw.col(self.mark(at)) == 1.0
-            result = nw.when(mark).then(nw.lit(texts[at], nw.String)).otherwise(result)
+            result = nw.when(self.decides(at)).then(nw.lit(texts[at], nw.String)).otherwise(result)
         return result
 
 

@@ -113,7 +113,7 @@ class OnFrame:
             refused = refused | ((nw.col(FACTOR) > 0.0) & refused_slot(slot))
         for level in self.levels:
             for at, outcome in enumerate(level.outcomes):
-                mark = nw.col(level.mark(at)) == 1.0
+                mark = level.decides(at)
                 if isinstance(outcome.share, Checked):
                     share = level.column(at)
                     refused = refused | (mark & (share.is_null() | (share < 0.0) | (share > 1.0)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmrules import binding, frames
 from crmrules.errors import FieldError, shown
+from crmrules.expr.column import condition_column
 from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
 from crmrules.policy.on_frame import BECAUSE, RULE, added
 from crmrules.policy.returns import taken_from
@@ -30,10 +31,31 @@ def credit(crediting: Crediting, records: object) -> object:
             {**record, "credit": verdict.credit, "rule": verdict.rule, "because": verdict.because}
             for record, verdict in _judged(crediting, records, CREDITED)
         ]
+    if (at_once := _at_once(crediting, records)) is not None:
+        return at_once
     host, frame, _ = _over(crediting, records, CREDITED)
     new = {CREDIT: "credit", RULE: "rule", BECAUSE: "because"}
     derived = frame.select(frames.ROW, *(nw.col(name).alias(given) for name, given in new.items()))
     return frames.beside(host, derived).drop(frames.ROW).to_native()
+
+
+def _at_once(crediting: Crediting, records: object) -> object:
+    """The same where the rows stay as they are and one position says everything; None where they do not."""
+    host = frames.wrap(records, crediting.source.name)
+    if frames.is_lazy(host) or not crediting.simple or crediting.sequences:
+        return None
+    _refuse_taken(host.collect_schema().names(), CREDITED)
+    bound = binding.bind_frame(crediting.source, frames.deferred(host), crediting.fields)
+    if bound.quarantined:
+        return None
+    level = crediting.levels[0]
+    positions = frames.first_true(bound.frame, [condition_column(each) for each in level.conditions])
+    values: dict[str, list[Any]] = {
+        "credit": level.shares,
+        "rule": [each.name for each in level.outcomes],
+        "because": [each.because for each in level.outcomes],
+    }
+    return frames.with_chosen(host, values, positions).to_native()
 
 
 def lines(crediting: Crediting, records: object) -> object:

@@ -262,8 +262,12 @@ class Policy(BaseModel):
         return found.summary(records, amount)
 
     def credit_of(self, record: Mapping[str, object], source: Source | None = None) -> float:
-        """How much of one record counts, 0 to 1. Raises FieldError as `credit` does."""
-        return self.explain(record, source).credit if source is None else self.on(source).of(record).credit
+        """How much of one record counts, 0 to 1; for many, keep `policy.on(source)` and ask that.
+
+        Raises FieldError as `credit` does.
+        """
+        _, found = self._over([record], source, None)
+        return found.credit_of(record)
 
     def explain(
         self,
