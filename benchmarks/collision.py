@@ -25,7 +25,7 @@ from crmrules import Source
 from crmrules.policy.collided import Collisions
 from crmrules.policy.collision import Collision
 from crmrules.policy.identity import company_name, telling_parts
-from crmrules.policy.near import near_pairs
+from crmrules.policy.near import allowed_distance, near_pairs
 
 CUSTOMERS, QUICK_CUSTOMERS, SAMPLE = 200_000, 20_000, 4_000
 PEOPLE, DAYS, DUPLICATES = 500, 365, 0.01
@@ -87,6 +87,8 @@ def customers(n: int, seed: int = 0) -> Made:
         of = int(rng.integers(first))
         how = ("tax", "phone", "core", "near")[at % 4]
         core, form = named(rng)
+        if how == "near" and allowed_distance(len(company_name(made.true["core"][of]) or ""), AT_LEAST) == 0:
+            how = "core"  # so short that no character may differ
         if how == "core":
             core = made.true["core"][of]
             form = f" {FORMS[at % 6]}" if core.isascii() else HAN_FORMS[at % 3]
