@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from crmrules import files, frames
+from crmrules import __version__, files, frames
 from crmrules.errors import CrmRulesError, MissingExtraError
 from crmrules.rulebook import Rulebook, schema
 
@@ -20,7 +20,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Sales-performance rules: score, explain and remind by a rulebook.",
 )
 output = Console()
 errors = Console(stderr=True)
@@ -51,6 +50,22 @@ def fail(message: str) -> NoReturn:
     """Say what is wrong, and end with status 1."""
     errors.print(Text(message, style="red" if errors.is_terminal else ""), soft_wrap=True)
     sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crmrules {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    wanted: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave."),
+    ] = False,
+) -> None:
+    """Sales-performance rules: score, explain and remind by a rulebook."""
 
 
 @app.command()

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow.parquet as parquet
 import pytest
 
-from crmrules import document
+from crmrules import __version__, document
 from crmrules.cli import main
 
 PROJECT = Path(__file__).parents[1]
@@ -298,3 +298,8 @@ def test_help_lists_the_commands(run: Run) -> None:
     assert done.returncode == 0
     for name in ("score", "explain", "remind", "check", "schema", "demo"):
         assert name in done.stdout
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"crmrules {__version__}\n")

@@ -1,7 +1,5 @@
 """The published JSON Schema: what editors accept is what the loader accepts."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,99 +8,27 @@ import pytest
 from crmrules import Rulebook, RulebookError, document
 from crmrules.rulebook import schema
 
+jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with the extra `dev`")
+
 PROJECT = Path(__file__).parents[2]
-BOOKS = [PROJECT / "examples" / "crm_pipeline.yaml", PROJECT / "crmrules" / "demo" / "rulebook.yaml"]
+BOOKS = [*(PROJECT / "examples").glob("*.yaml"), PROJECT / "crmrules" / "demo" / "rulebook.yaml"]
 SCHEMA = schema()
-KNOWN = {
-    "$schema", "$defs", "$ref", "title", "description", "type", "properties", "required", "default",
-    "additionalProperties", "items", "anyOf", "oneOf", "discriminator", "const", "enum", "minimum", "maximum",
-    "exclusiveMinimum", "minItems", "minLength", "minProperties", "pattern", "examples",
-}  # fmt: skip
-TYPES: dict[str, Any] = {
-    "string": str, "boolean": bool, "object": dict, "array": list, "null": type(None),
-    "number": (int, float), "integer": int,
-}  # fmt: skip
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
-def resolved(part: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in part:
-        part = SCHEMA["$defs"][part["$ref"].removeprefix("#/$defs/")]
-    return part
+def faults(value: Any) -> list[str]:
+    """What JSON Schema says is wrong with a value."""
+    return [f"{fault.json_path}: {fault.message}" for fault in VALIDATOR.iter_errors(value)]
 
 
-def is_a(value: object, name: str) -> bool:
-    if isinstance(value, bool):
-        return name == "boolean"
-    return isinstance(value, TYPES[name])
-
-
-def faults(value: Any, part: dict[str, Any], path: str = "") -> Iterator[str]:
-    """What JSON Schema (the keywords in KNOWN) says is wrong with a value."""
-    part = resolved(part)
-    for keyword, matches in (("anyOf", range(1, 99)), ("oneOf", range(1, 2))):
-        if keyword in part and sum(not [*faults(value, each)] for each in part[keyword]) not in matches:
-            yield f"{path}: {keyword}"
-    if "type" in part and not is_a(value, part["type"]):
-        yield f"{path}: no {part['type']}"
-        return
-    if "const" in part and value != part["const"]:
-        yield f"{path}: not {part['const']}"
-    if "enum" in part and value not in part["enum"]:
-        yield f"{path}: none of {part['enum']}"
-    if isinstance(value, dict):
-        properties, rest = part.get("properties", {}), part.get("additionalProperties", True)
-        yield from (f"{path}: {name} is missing" for name in part.get("required", ()) if name not in value)
-        if len(value) < part.get("minProperties", 0):
-            yield f"{path}: too few"
-        for name, each in value.items():
-            if name in properties or isinstance(rest, dict):
-                yield from faults(each, properties.get(name, rest), f"{path}.{name}")
-            elif rest is False:
-                yield f"{path}: {name} is not known"
-    elif isinstance(value, list):
-        if len(value) < part.get("minItems", 0):
-            yield f"{path}: too few"
-        for position, each in enumerate(value):
-            yield from faults(each, part.get("items", {}), f"{path}[{position}]")
-    elif isinstance(value, str):
-        if len(value) < part.get("minLength", 0) or not re.search(part.get("pattern", ""), value):
-            yield f"{path}: {value!r}"
-    elif isinstance(value, int | float) and not (
-        part.get("minimum", value) <= value <= part.get("maximum", value)
-        and part.get("exclusiveMinimum", value - 1) < value
-    ):
-        yield f"{path}: {value}"
-
-
-def parts(part: object) -> Iterator[dict[str, Any]]:
-    """Every schema within a schema."""
-    if not isinstance(part, dict):
-        return
-    yield part
-    for keyword in ("properties", "$defs"):
-        for each in part.get(keyword, {}).values():
-            yield from parts(each)
-    for keyword in ("items", "additionalProperties"):
-        yield from parts(part.get(keyword))
-    for keyword in ("anyOf", "oneOf"):
-        for each in part.get(keyword, ()):
-            yield from parts(each)
-
-
-def test_the_schema_is_made_of_known_keywords_and_references_that_exist() -> None:
-    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["title"] == "crmrules rulebook"
-    listed = [*parts(SCHEMA)]
-    assert len(listed) > 50
-    for part in listed:
-        assert part.keys() - KNOWN == set()
-        assert "$ref" not in part or resolved(part)
-        assert "type" not in part or part["type"] in TYPES
 
 
 @pytest.mark.parametrize("file", BOOKS, ids=lambda file: file.parent.name)
 def test_the_schema_accepts_the_shipped_rulebooks(file: Path) -> None:
-    assert [*faults(document.read(file).data, SCHEMA)] == []
+    assert faults(document.read(file).data) == []
 
 
 def book(**changes: object) -> dict[str, Any]:
@@ -144,7 +70,7 @@ RULE = {"credit": 0, "because": "so"}
 )
 def test_what_the_loader_takes_the_schema_takes(changes: dict[str, object]) -> None:
     assert Rulebook.of(book(**changes))
-    assert [*faults(book(**changes), SCHEMA)] == []
+    assert faults(book(**changes)) == []
 
 
 @pytest.mark.parametrize(
@@ -167,6 +93,6 @@ def test_what_the_loader_takes_the_schema_takes(changes: dict[str, object]) -> N
     ],
 )
 def test_what_the_schema_refuses_the_loader_refuses(changes: dict[str, object]) -> None:
-    assert [*faults(book(**changes), SCHEMA)] != []
+    assert faults(book(**changes)) != []
     with pytest.raises(RulebookError):
         Rulebook.of(book(**changes))
