@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 LONGEST_SHOWN_VALUE = 60
+LONGEST_NAME = 100
+"""Of a name that is suggested."""
 
 
 class Span(NamedTuple):
@@ -211,29 +213,40 @@ def cells(text: str) -> int:
 
 def shown(value: object) -> str:
     """A value as an error shows it: never long, never by calling a stranger's code."""
-    if type(value) not in (str, int, float, bool, type(None)):
-        import datetime
-        import decimal
+    import datetime
+    import decimal
 
-        if type(value) not in (datetime.date, datetime.datetime, decimal.Decimal):
-            return f"a {type(value).__name__}"
-        return str(value)
-    if type(value) is int and value.bit_length() > 200:
+    exact = type(value)
+    if exact is int and value.bit_length() > 200:  # type: ignore[attr-defined]
         return "a number of more than 60 digits"
-    text = repr(value[: LONGEST_SHOWN_VALUE + 1] if type(value) is str else value)
+    if exact is str:
+        text = repr(value[: LONGEST_SHOWN_VALUE + 1])  # type: ignore[index]
+    elif value is None or any(exact is plain for plain in (int, float, bool)):
+        text = repr(value)
+    elif any(exact is plain for plain in (datetime.date, datetime.datetime, decimal.Decimal)):
+        # A zone is a stranger's, too.
+        text = str(value.replace(tzinfo=None) if exact is datetime.datetime else value)  # type: ignore[attr-defined]
+    else:
+        text = f"a {class_name(exact)}"
     return text if len(text) <= LONGEST_SHOWN_VALUE + 2 else text[:LONGEST_SHOWN_VALUE] + "…"
+
+
+def class_name(of: type) -> str:
+    """The name of a class, which may be a stranger's: without asking its metaclass, and never long."""
+    name: str = type.__dict__["__name__"].__get__(of)
+    return str.__getitem__(name, slice(LONGEST_SHOWN_VALUE))
 
 
 def closest(name: str, known: Iterable[str]) -> list[str]:
     """The known names that a misspelt one may have meant, best first."""
     # Of two or three Chinese characters, a single wrong one is half a name.
     cutoff = 0.5 if len(name) < 4 and not name.isascii() else 0.6
-    return difflib.get_close_matches(name[:100], [*known], n=3, cutoff=cutoff)
+    return difflib.get_close_matches(name[:LONGEST_NAME], [*known], n=3, cutoff=cutoff)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known name, or else what there is."""
-    names = [each for each in known if type(each) is str]
+    names = [each for each in known if type(each) is str and len(each) <= LONGEST_NAME]
     if found := closest(name, names):
         return f"did you mean `{found[0]}`?"
     if not names:

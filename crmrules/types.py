@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from types import ModuleType
 from typing import Literal, final
 
 from crmrules import money
@@ -87,7 +88,7 @@ def fit(value: object, kind: Kind, digits: int = 0, *, rounding: money.Rounding 
     if value is None:
         return None
     exact = type(value)
-    if exact not in _PLAIN:
+    if id(exact) not in _PLAIN:
         value = unwrapped(value)
         exact = type(value)
     if value is None or (exact is float and value != value):
@@ -127,7 +128,8 @@ EXPECTED: Mapping[str, str] = {
     "null": "no value",
 }
 _NUMBERS = frozenset({int, float, Decimal})
-_PLAIN = frozenset({str, int, float, bool, Decimal, dt.date, dt.datetime})
+_PLAIN = frozenset(map(id, (str, int, float, bool, Decimal, dt.date, dt.datetime)))
+"""By `id`: to compare or hash a stranger's class would call what its metaclass says of that."""
 
 
 def unwrapped(value: object) -> object:
@@ -137,15 +139,26 @@ def unwrapped(value: object) -> object:
     """
     exact = type(value)
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-    if numpy is not None and numpy.generic in type.__dict__["__mro__"].__get__(exact):
-        value = numpy.generic.item(value)
+    if numpy is not None and issubclass(exact, numpy.generic):
+        if issubclass(exact, numpy.timedelta64):
+            raise Unfit("it is a length of time")
+        moment = issubclass(exact, numpy.datetime64)
+        value = _moment(value, numpy) if moment else numpy.generic.item(value)
     elif pandas is not None and (value is pandas.NaT or value is pandas.NA):
         return None
     elif pandas is not None and exact is pandas.Timestamp:
         value = value.to_pydatetime(warn=False)  # type: ignore[attr-defined]
-    if type(value) not in _PLAIN:
+    if value is not None and id(type(value)) not in _PLAIN:
         raise Unfit("it is not a plain value")
     return value
+
+
+def _moment(value: object, numpy: ModuleType) -> object:
+    """A timestamp of numpy, which by itself is an integer where its unit is the nanosecond."""
+    moment = numpy.generic.item(numpy.generic.astype(value, "datetime64[us]"))
+    if type(moment) is int:
+        raise Unfit("it is beyond the years 1 to 9999")
+    return moment
 
 
 def _number(value: int | float | Decimal) -> float:

@@ -5,4 +5,5 @@ set -eu
 cd "$(dirname "$0")/.."
 mkdir -p fuzz/found
 PYTHONPATH=. exec "${PYTHON:-python}" fuzz/expressions.py -max_total_time="${1:-600}" -max_len=5000 \
-    -timeout=5 -rss_limit_mb=1024 -artifact_prefix=fuzz/ fuzz/found fuzz/corpus/expressions
+    -len_control=10 -timeout=5 -rss_limit_mb=1024 -dict=fuzz/words.dict -artifact_prefix=fuzz/ \
+    fuzz/found fuzz/corpus/expressions

@@ -141,7 +141,11 @@ class _Writer:
                 return sides[0] * sides[1]
         divisor = self.number(node.right, NUMBER)
         if not isinstance(divisor, float):
-            return sides[0] / self.nw.when(divisor != 0.0).then(divisor)
+            divisor = self.nw.when(divisor != 0.0).then(divisor)
+            if any(isinstance(part, tree.Choice | tree.Call) for part in tree.walk(node.right)):
+                # They may come to the same constant in every record, which is a trap: see `frames.over`.
+                divisor = divisor + sides[0] * 0.0
+            return sides[0] / divisor
         if not divisor:
             return self.nw.lit(None, self.nw.Float64)
         return over(self.column(sides[0], NUMBER), divisor)

@@ -19,13 +19,15 @@ from crmrules.errors import ExpressionError, Span
 LONGEST_EXPRESSION = 4_096
 LONGEST_TEXT = 256
 DEEPEST = 40
+TALLEST = 2 * DEEPEST
+"""How deep Python's tree may become, where brackets and each sign of a sum count too."""
 
 _WORD = re.compile(
     r"""[ \t\r\n]*
       (?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
       |(?P<name>[^\W\d]\w*)
-      |(?P<quoted>`[^`\n]*`)
-      |(?P<text>'(?:[^'\\\n]|\\['"\\])*'|"(?:[^"\\\n]|\\['"\\])*")
+      |(?P<quoted>`[^`\r\n]*`)
+      |(?P<text>'(?:[^'\\\r\n]|\\['"\\])*'|"(?:[^"\\\r\n]|\\['"\\])*")
       |(?P<operator><=|>=|==|!=|[-+(),=]|\*(?!\*)|/(?!/)|<(?!>)|>))
     """,
     re.VERBOSE,
@@ -114,13 +116,18 @@ def gate(text: str) -> Gated:
         refuse("E004", "the expression is empty", text, Span(0, 1), hint="write for example amount > 100")
     if not text.isascii() or not text.isprintable():
         _refuse_invisible(text)
-    return _words(text)
+    gated = _words(text)
+    # Nothing nests deeper than there are signs that nest.
+    if sum(map(text.count, ("(", "+", "-", "*", "/", "not"))) > TALLEST:
+        _refuse_tall(text)
+    return gated
 
 
 def _words(text: str) -> Gated:
     brackets: list[int] = []
     quoted: dict[str, str] = {}
-    python = text
+    # Python ends a line at \r alone too, and would count lines in another way.
+    python = text.replace("\r", " ")
     prefixes = elses = end = 0
     previous = ""
     for found in _WORD.finditer(text):
@@ -183,8 +190,52 @@ def _words(text: str) -> Gated:
     return Gated(text, python, quoted)
 
 
+_SIGN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\w+|[-+*/(),]|[<>=!]+""")
+_BETWEEN = frozenset({"and", "or", "if", "else", "in", ",", "<", "<=", ">", ">=", "==", "!=", "="})
+
+
+def _refuse_tall(text: str) -> None:
+    """Refuse what would nest Python's tree too deep for a small stack: brackets and signs in front of them on
+    the way down, and on the way up the sums and products, which nest to the left, one level a sign."""
+    levels: list[tuple[int, int, int, bool]] = []
+    depth = done = height = before = 0  # of this level: the tallest part, the part being read, signs in front
+    previous = "("
+    for found in _SIGN.finditer(text):
+        word = found[0]
+        operand = previous not in _BETWEEN and previous not in "(+-*/" and previous != "not"
+        if word == "(":
+            levels.append((done, height, before, previous == ")"))
+            depth += before + 1
+            done = height = before = 0
+        elif word == ")":
+            inner = max(done, height) + 1
+            done, height, before, chained = levels.pop()
+            depth -= before + 1
+            height = max(height, inner + before) + chained
+            before = 0
+        elif word in _BETWEEN:
+            done, height, before = max(done, height), 0, 0
+        elif word == "not" or (word in "+-*/" and not operand):
+            before += 1
+        elif word in "+-*/":
+            height += 1
+        else:
+            height, before = max(height, before), 0
+        if max(depth + before, height) > TALLEST:
+            refuse(
+                "E001",
+                f"the expression is nested more than {DEEPEST} deep",
+                text,
+                Span(*found.span()),
+                hint="split it into named measures",
+            )
+        previous = word
+
+
 def _check_name(text: str, word: str, position: int) -> None:
     span = Span(position, position + len(word))
+    if len(word) > LONGEST_TEXT:
+        refuse("E001", f"a name of {len(word):,} characters, {LONGEST_TEXT} is the most", text, span)
     if word in _FOREIGN_WORDS:
         refuse("E003", f"`{word}` is not part of the language", text, span, hint=_FOREIGN_WORDS[word])
     if word.startswith("_"):
@@ -206,6 +257,8 @@ def is_plain(name: str) -> bool:
 def _stand_in(text: str, word: str, position: int, quoted: dict[str, str]) -> str:
     span = Span(position, position + len(word))
     name = word[1:-1]
+    if len(name) > LONGEST_TEXT:
+        refuse("E001", f"a name of {len(name):,} characters, {LONGEST_TEXT} is the most", text, span)
     if not name.strip() or name != name.strip():
         refuse("E003", "a quoted name is empty or has a blank at its edge", text, span)
     if is_plain(name):
@@ -230,7 +283,7 @@ def _refuse_unstable(text: str, name: str, span: Span) -> None:
             "the name is written with characters that have a plainer form",
             text,
             span,
-            hint=f"write `{stable}`",
+            hint=f"write `{stable}`" if len(stable) <= LONGEST_TEXT else "",
         )
 
 

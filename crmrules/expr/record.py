@@ -4,28 +4,31 @@ and nothing of a stranger's class is called."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import NoReturn
 
 from crmrules import money
-from crmrules.errors import FieldError, did_you_mean, shown
+from crmrules.errors import FieldError, class_name, did_you_mean, shown
 from crmrules.expr.check import Checked
 from crmrules.types import EXPECTED, Scalar, Unfit, fit
 
-_LONGEST_SHOWN = 80
+_MOST_KEYS = 200
+"""How many keys of a record are looked through for one that was meant."""
 
 
 def unreadable(checked: Checked, record: object, reason: BaseException) -> NoReturn:
     """Say which field could not be taken out of a record, and why."""
-    if not isinstance(reason, KeyError):
-        kind = type(reason).__name__[:_LONGEST_SHOWN]
+    # `isinstance` would ask the error what it says its class is.
+    if not issubclass(type(reason), KeyError):
         raise FieldError(
             "F103",
-            f"the record cannot be read: {shown(record)[:_LONGEST_SHOWN]} raised {kind}",
+            f"the record cannot be read: {shown(record)} raised {class_name(type(reason))}",
             hint="pass a mapping of field names to values",
         ) from None
-    keys = [key for key in record if type(key) is str] if type(record) is dict else []
+    keys = [key for key in islice(record, _MOST_KEYS) if type(key) is str] if type(record) is dict else []
     absent = [name for name in checked.fields if name not in keys]
-    key = reason.args[0] if len(reason.args) == 1 else None
+    arguments = BaseException.__dict__["args"].__get__(reason)
+    key = arguments[0] if len(arguments) == 1 else None
     name = key if type(key) is str and key in absent else absent[0] if absent else checked.fields[0]
     raise FieldError(
         "F103",
@@ -43,7 +46,7 @@ def loaded(checked: Checked, name: str, value: object) -> Scalar:
     except (Unfit, money.NotMoney) as reason:
         raise FieldError(
             "F104",
-            f"field `{name}` holds {shown(value)[:_LONGEST_SHOWN]}: {reason}",
+            f"field `{name}` holds {shown(value)}: {reason}",
             field=name,
             value=value,
             hint=f"it is declared as {EXPECTED[declared.kind]}",

@@ -47,6 +47,14 @@ def test_what_no_field_takes_part_in_is_computed_once(text: str) -> None:
         assert values == {expression({})}
 
 
+def test_a_divisor_that_happens_to_be_one_constant_divides_correctly() -> None:
+    hundredths = [float(units) for units in range(1_000)]
+    for text in ("x / (100 if x >= 0 else 7)", "x / (None if x < 0 else 100)", "x / coalesce(100, x)"):
+        column = Expression.parse(text, FIELDS).column()
+        found = nw.from_native(pl.DataFrame({"x": hundredths})).select(v=column)["v"].to_list()
+        assert found == [units / 100.0 for units in hundredths]
+
+
 def test_polars_divides_by_a_constant_as_if_it_multiplied_by_the_reciprocal() -> None:
     # The reason for `frames.over`; when this fails, Polars rounds correctly and `over` can go.
     hundredths = [float(units) for units in range(1_000)]
