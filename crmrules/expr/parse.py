@@ -12,11 +12,13 @@ from typing import NoReturn, final
 from crmrules.errors import Span, closest
 from crmrules.expr import tree
 from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
-from crmrules.expr.gate import DEEPEST, Gated, gate, refuse
+from crmrules.expr.gate import DEEPEST, LONGEST_EXPRESSION, Gated, gate, refuse
 from crmrules.types import FIRST_MOMENT, LARGEST_INTEGER, LAST_MOMENT
 
 MOST_NODES = 400
 LONGEST_LIST = 1_000
+_GROWTH = 5
+"""How much longer canonical text can be: `1e15,` becomes 18 characters."""
 
 # As Python's parser counts lines.
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
@@ -75,7 +77,7 @@ def parse(text: str) -> tree.Node:
         _explain_syntax(gated, error)
     except (ValueError, MemoryError, RecursionError):
         refuse("E004", "the expression cannot be read", text, Span(0, 1))
-    return _Reader(gated).read(module.body)
+    return _Reader(gated).read_all(module.body)
 
 
 def _explain_syntax(gated: Gated, error: SyntaxError) -> NoReturn:
@@ -147,6 +149,7 @@ class _Reader:
         flat = gated.python.isascii() and gated.python.isprintable()
         self.offsets = None if flat else _Offsets(f"({gated.python}\n)")
         self.nodes = 0
+        self.longer = len(gated.text) > LONGEST_EXPRESSION // _GROWTH
         self.depth = 0
 
     def span(self, node: ast.expr) -> Span:
@@ -160,11 +163,23 @@ class _Reader:
     def refuse(self, code: str, message: str, node: ast.expr, hint: str = "") -> NoReturn:
         refuse(code, message, self.text, self.span(node), hint=hint)
 
+    def read_all(self, node: ast.expr) -> tree.Node:
+        """The whole, of which also the canonical text is within the limits."""
+        result = self.read(node)
+        self.bound(node)
+        if self.longer and (length := len(tree.text(result))) > LONGEST_EXPRESSION:
+            written = f"written out, the expression has {length:,} characters"
+            self.refuse("E001", f"{written}, {LONGEST_EXPRESSION:,} is the most", node, "split it")
+        return result
+
+    def bound(self, node: ast.expr) -> None:
+        if self.nodes > MOST_NODES:
+            self.refuse("E001", f"the expression has more than {MOST_NODES} parts", node, "split it")
+
     def read(self, node: ast.expr) -> tree.Node:
         self.nodes += 1
         self.depth += 1
-        if self.nodes > MOST_NODES:
-            self.refuse("E001", f"the expression has more than {MOST_NODES} parts", node, "split it")
+        self.bound(node)
         if self.depth > DEEPEST:
             self.refuse("E001", f"the expression is nested more than {DEEPEST} deep", node, "split it")
         result = self.read_node(node)
@@ -221,6 +236,10 @@ class _Reader:
 
     def comparison(self, node: ast.Compare, span: Span) -> tree.Node:
         parts: list[tree.Node] = []
+        chained = len(node.ops) > 1
+        # A chain is one level more, and one part more for each sign, in the text that says the same.
+        self.depth += chained
+        self.nodes += len(node.ops) if chained else 0
         left = self.read(node.left)
         start = left.span.start
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
@@ -231,10 +250,16 @@ class _Reader:
                     )
                 member = tree.Membership(left, self.values(comparator), span)
                 return tree.Not(member, span) if isinstance(operator, ast.NotIn) else member
+            before = self.nodes
             right = self.read(comparator)
+            if comparator is not node.comparators[-1]:
+                # It stands on both sides; chains within chains would double at each level.
+                self.nodes += self.nodes - before
+                self.longer = True
             here = Span(start, right.span.end)
             parts.append(tree.Comparison(_COMPARISON[type(operator)], left, right, here))
             left, start = right, right.span.start
+        self.depth -= chained
         return tree.joined("and", parts, span)
 
     def values(self, node: ast.expr) -> tuple[tree.Constant, ...]:

@@ -51,6 +51,24 @@ def test_dates_are_constants_and_calls_with_fields_are_not() -> None:
         assert refused(text).code == "E104"
 
 
+def test_what_a_chain_repeats_counts_twice() -> None:
+    assert refused("(p == " * 8 + "p" + " == p)" * 8).code == "E001"
+    assert refused("x < " * 140 + "x").code == "E001"
+    parse("x < " * 90 + "x")
+
+
+def test_the_canonical_text_is_within_the_limits_too() -> None:
+    listed = f"x in ({','.join(f'{number}e15' for number in range(1, 600))})"
+    assert refused(listed).code == "E001"
+    for depth in range(30, 41):
+        chained = "-" * depth + "x < x < x"
+        try:
+            read = parse(chained)
+        except ExpressionError:
+            continue
+        assert parse(tree.text(read)) == read
+
+
 def test_min_of_one_value_is_an_aggregate_and_of_two_a_function() -> None:
     assert isinstance(parse("min(a)"), tree.Aggregate)
     assert isinstance(parse("min(a, b)"), tree.Call)
