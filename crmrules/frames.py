@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from crmrules.errors import FieldError, shown
+from crmrules.errors import CrmRulesError, FieldError, shown
 from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
@@ -295,6 +295,52 @@ def over(column: nw.Expr, constant: float) -> nw.Expr:
 def floored(column: nw.Expr, constant: float) -> nw.Expr:
     """How often a constant goes into a column of whole numbers; half a unit keeps clear of the edges."""
     return ((column + 0.5) / constant).floor()
+
+
+def by_record(
+    columns: Sequence[nw.Expr], of_record: Callable[[Sequence[Any]], float | str | None], *, text: bool
+) -> nw.Expr:
+    """A column computed by a Python function of the values of each row, with None for what is missing.
+
+    narwhals 2.29 has no function of rows: `map_batches` takes one column, and lazy engines refuse it, since
+    it could depend on the order of rows. So the columns go in as a struct, and the node is said to be
+    elementwise. Two columns or more need pyarrow on pandas, and two rows or more on PyArrow.
+    """
+    import narwhals as nw
+    import numpy as np
+    from narwhals._expression_parsing import ExprKind, ExprNode
+
+    names = [str(place) for place in range(len(columns))]
+
+    def of_batch(batch: Any) -> Any:
+        rows = batch.to_list()
+        given = (
+            [[row] for row in rows] if len(names) == 1 else [[row[name] for name in names] for row in rows]
+        )
+        polars = type(batch).__module__.startswith("polars")
+        try:
+            found = [of_record([plain(value) for value in row]) for row in given]
+        except CrmRulesError as error:
+            if polars:  # which makes the error anew from its text, as no error of ours can be
+                raise ValueError(str(error)) from error
+            raise
+        if polars:
+            import polars as pl
+
+            return pl.Series("", found, dtype=pl.String if text else pl.Float64)
+        return np.array(found, dtype=object if text else np.float64)
+
+    together = (
+        columns[0]
+        if len(names) == 1
+        else nw.struct(*(column.alias(name) for column, name in zip(columns, names, strict=True)))
+    )
+    dtype = nw.String() if text else nw.Float64()
+    node = ExprNode(
+        ExprKind.ELEMENTWISE, "map_batches", function=of_batch, return_dtype=dtype, returns_scalar=False
+    )
+    result = together._append_node(node)
+    return result if text else result.fill_nan(None)
 
 
 def days(column: nw.Expr) -> nw.Expr:

@@ -14,6 +14,7 @@ from crmrules import money
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, may_overflow
 from crmrules.expr.functions import FUNCTIONS
+from crmrules.expr.hosted import callable_of, column_of
 from crmrules.expr.scalar import compile_record
 from crmrules.frames import MICROSECONDS_A_DAY, carried, days_of_microseconds, over
 from crmrules.types import NUMBER, Type
@@ -106,7 +107,7 @@ class _Writer:
                 one = self.column(self.value(then, found), found)
                 other = self.column(self.value(otherwise, found), found)
                 return nw.when(self.tested(condition, wanted=True)).then(one).otherwise(other)
-            case tree.Call(function) if FUNCTIONS[function].result != "bool":
+            case tree.Call(function) if not _tests(function):
                 return self.call(node, found)
             case tree.Call() | tree.Comparison() | tree.Membership() | tree.Not() | tree.Logic():
                 no = nw.when(self.tested(node, wanted=False)).then(nw.lit(0.0))
@@ -168,13 +169,21 @@ class _Writer:
         row = FUNCTIONS[node.function]
         common = found if row.result == "common" else None
         arguments: list[Operand] = []
+        types: list[Type] = []
         for position, argument in enumerate(node.arguments):
             kind = self.types[id(argument)]
             wanted = common or (NUMBER if kind.kind == "money" else None)
+            if row.column is None:
+                arguments.append(self.value(argument, wanted))
+                types.append(wanted or kind)
+                continue
             operand = self.day(argument, kind) if row.whole_days else self.value(argument, wanted)
             plain = row.constants_from is not None and position >= row.constants_from
             shape = common or kind
             arguments.append(operand if plain else self.column(operand, shape))
+        if row.column is None:
+            called = callable_of(row, node, found, self.checked.text)
+            return column_of(row, called, arguments, types, found)
         return row.column(*arguments)
 
     def tested(self, node: tree.Node, *, wanted: bool) -> nw.Expr:
@@ -204,7 +213,7 @@ class _Writer:
             case tree.Choice(condition, then, otherwise):
                 sides = [self.tested(side, wanted=wanted) for side in (then, otherwise)]
                 return nw.when(self.tested(condition, wanted=True)).then(sides[0]).otherwise(sides[1])
-            case tree.Call() if FUNCTIONS[node.function].result == "bool":
+            case tree.Call(function) if _tests(function):
                 result = self.call(node, self.types[id(node)])
                 result = result if wanted else ~result
                 if FUNCTIONS[node.function].nulls == "propagate":
@@ -242,3 +251,8 @@ class _Writer:
                         result = result & ~operand.is_null()
         assert isinstance(result, self.nw.Expr)
         return result
+
+
+def _tests(function: str) -> bool:
+    """Whether the function's column is one of plain yes and no."""
+    return FUNCTIONS[function].result == "bool" and FUNCTIONS[function].column is not None

@@ -7,7 +7,7 @@ a column implementation gets columns in which a missing value is null or NaN and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 from crmrules.expr import on_dates, on_numbers, on_texts
@@ -64,8 +64,10 @@ def register(function: Function) -> None:
     """Add a host's own function, for the whole process; call it before expressions are parsed.
 
     The function must be pure. A scalar implementation gets plain values and returns one of the declared
-    result (None where there is none, if `partial`). Raises ValueError for a name that is taken.
+    result (None where there is none, if `partial`); what it raises, or gives of another kind, is an
+    ExpressionError (E109). Raises ValueError for a name that is taken.
     """
+    function = replace(function, hosted=True)
     taken = FUNCTIONS.get(function.name)
     if taken == function:
         return

@@ -31,13 +31,15 @@ class Function:
     nulls: `propagate`, or `own` where the implementation is given the missing values too.
     partial: whether the value may be missing although no argument is.
     whole_days: whether a column of timestamps is given as one of days.
+    column: left out, a frame computes the function record by record, and warns of it (PerRecordWarning).
+    hosted: set by `register`; what the host's function gives is looked at.
     """
 
     name: str
     parameters: tuple[frozenset[Kind], ...]
     result: Kind | Literal["common"]
     scalar: Callable[..., object]
-    column: Callable[..., nw.Expr]
+    column: Callable[..., nw.Expr] | None
     doc: str
     example: str
     required: int = 1
@@ -48,6 +50,7 @@ class Function:
     cost: int = 1
     partial: bool = False
     whole_days: bool = False
+    hosted: bool = False
 
 
 @final

@@ -21,6 +21,7 @@ from crmrules import money
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, may_overflow
 from crmrules.expr.functions import FUNCTIONS
+from crmrules.expr.hosted import callable_of
 from crmrules.types import NUMBER, Scalar, Type
 
 _NOT_SEEN = object()
@@ -219,12 +220,14 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]
                 return ast.BoolOp(word, [self.write(operand) for operand in operands])
             case tree.Call(function, arguments):
                 row = FUNCTIONS[function]
-                self.functions[function] = row.scalar if row.nulls == "own" else _known(row.scalar)
+                implementation = callable_of(row, node, found, self.checked.text)
+                name = function if not row.hosted else f"{function} at {node.span.start}"
+                self.functions[name] = implementation if row.nulls == "own" else _known(implementation)
                 common = found if row.result == "common" else None
                 kinds = [self.checked.types[id(argument)].kind for argument in arguments]
                 wanted = [common or (NUMBER if kind == "money" else None) for kind in kinds]
                 written = [self.write(each, want) for each, want in zip(arguments, wanted, strict=True)]
-                return _call(function, *written)
+                return _call(name, *written)
         raise AssertionError("aggregates are lowered before a record is looked at")
 
     def write_arithmetic(self, node: tree.Negative | tree.Arithmetic) -> ast.expr:

@@ -15,6 +15,7 @@ from crmrules import money
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, may_overflow
 from crmrules.expr.functions import FUNCTIONS
+from crmrules.expr.hosted import callable_of
 from crmrules.types import NUMBER, Type
 
 DEEPEST_PIECE = 12
@@ -194,7 +195,7 @@ class Writer:
 
     def call(self, node: tree.Call, found: Type) -> Code:
         row = FUNCTIONS[node.function]
-        function = self.named(row.scalar)
+        function = self.named(callable_of(row, node, found, self.checked.text))
         common = found if row.result == "common" else None
         if row.name == "is_null":
             code = self.value(node.arguments[0])

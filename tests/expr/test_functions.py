@@ -12,10 +12,11 @@ import pytest
 
 from crmrules import frames
 from crmrules.binding import bind_frame
-from crmrules.expr import Expression, Function, functions, register
+from crmrules.errors import ExpressionError
+from crmrules.expr import Expression, Function, PerRecordWarning, functions, register
 from crmrules.expr.functions import BUILT_IN, FUNCTIONS, round_half_away
 from crmrules.expr.on_dates import SPANS
-from crmrules.expr.signature import NUMBERS
+from crmrules.expr.signature import ANY, MOMENTS, NUMBERS, TEXTS
 from crmrules.expr.traced import shown_value
 from crmrules.fields import Source
 
@@ -265,3 +266,97 @@ def test_a_host_cannot_take_a_name_that_is_taken_or_none(name: str, registry: No
 
 def test_names_for_hints_hold_functions_and_aggregates() -> None:
     assert {"abs", "sum", "lower"} <= set(functions.names_of_functions())
+
+
+def slowly(
+    function: Callable[..., object], kinds: tuple[frozenset[Any], ...], name: str = "", **more: Any
+) -> Function:
+    # Parsed expressions are kept, so no name is used twice.
+    name = f"slowly_{name or more['result']}"
+    return Function(name, kinds, column=None, scalar=function, doc="Slow.", example=f"{name}(1)", **more)
+
+
+def later(day: dt.date, number: float) -> dt.date | None:
+    ordinal = day.toordinal() + int(number % 7)
+    return dt.date.fromordinal(ordinal) if number > 0 and ordinal <= dt.date.max.toordinal() else None
+
+
+ALL_KINDS = {
+    "number": slowly(lambda x, y: x * 2 + y, (NUMBERS, NUMBERS), result="number", required=2, partial=True),
+    "text": slowly(lambda s, d: f"{s} {d}", (TEXTS, MOMENTS), result="text", required=2),
+    "bool": slowly(lambda s: "b" in s.lower(), (TEXTS,), result="bool"),
+    "date": slowly(later, (MOMENTS, NUMBERS), result="date", required=2, partial=True),
+    "common": slowly(
+        lambda x, y: y if x is None else x, (ANY, ANY), result="common", required=2, nulls="own"
+    ),
+}
+CALLS = {
+    "number": ["slowly(x, 2)", "slowly(1, slowly(y, x)) > 3", "sqrt(slowly(x, y))"],
+    "text": ["slowly(s, d)", "upper(slowly(s, w))", "slowly('a', d) == 'a 2026-01-31'"],
+    "bool": ["slowly(s)", "not slowly(s)", "slowly(s) or x > 0", "1 if slowly(s) else 2"],
+    "date": ["slowly(d, x)", "year(slowly(d, 3))", "d < slowly(d, x)"],
+    "common": ["slowly(x, y)", "slowly(d, e)", "slowly(s, 'x')", "slowly(x > 0, True)"],
+}
+
+
+@pytest.mark.filterwarnings("ignore::crmrules.expr.PerRecordWarning")
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_a_function_without_columns_runs_record_by_record(
+    kind: str, bound: dict[str, Any], registry: None
+) -> None:
+    register(ALL_KINDS[kind])
+    for call in CALLS[kind]:
+        text = call.replace("slowly", f"slowly_{kind}")
+        expression = Expression.parse(text, FIELDS)
+        expected = [expression(record) for record in records()]
+        assert expected == [expression.trace(record).value for record in records()]
+        assert len({*expected}) > 1
+        for engine, frame in bound.items():
+            column = frames.columns_of(frame.select(expression.column().alias("v")))["v"]
+            values = [
+                shown_value(frames.delivered(each, expression.type), expression.type) for each in column
+            ]
+            assert values == expected, (engine, text)
+
+
+def test_a_column_says_that_it_runs_record_by_record(registry: None) -> None:
+    register(ALL_KINDS["bool"])
+    with pytest.warns(PerRecordWarning, match="`slowly_bool`"):
+        Expression.parse("slowly_bool(s)", FIELDS).column()
+
+
+FAILING = {
+    "raised ZeroDivisionError": lambda x: 1 / 0,
+    "gave '5', expected a number": lambda x: "5",
+    "gave a number of more than 60 digits": lambda x: 10**100,
+    "gave nothing": lambda x: None,
+    "gave True": lambda x: True,
+}
+
+
+@pytest.mark.parametrize("said", FAILING)
+@pytest.mark.parametrize("interpreter", ["compile", "simpleeval"])
+def test_a_hosts_function_that_fails_is_an_error_at_its_call(
+    said: str, interpreter: Any, registry: None
+) -> None:
+    name = "".join(filter(str.isalpha, said))
+    register(slowly(FAILING[said], (NUMBERS,), name, result="number"))
+    expression = Expression.parse(f"1 + slowly_{name}(x)", FIELDS, interpreter=interpreter)
+    for interpretation in (expression, expression.trace):
+        with pytest.raises(ExpressionError, match=said) as caught:
+            interpretation({"x": 1})
+        assert (caught.value.code, caught.value.column) == ("E109", 5)
+
+
+def test_what_is_not_finite_is_missing_from_a_hosts_function_too(registry: None) -> None:
+    register(slowly(lambda x: x / 1e-300 * 1e300, (NUMBERS,), "huge", result="number", partial=True))
+    assert Expression.parse("is_null(slowly_huge(x))", FIELDS)({"x": 1e300}) is True
+
+
+@pytest.mark.filterwarnings("ignore::crmrules.expr.PerRecordWarning")
+def test_a_hosts_function_that_fails_in_a_column_says_so(bound: dict[str, Any], registry: None) -> None:
+    register(slowly(lambda x: 1 / 0, (NUMBERS,), "failing", result="number"))
+    column = Expression.parse("slowly_failing(x)", FIELDS).column()
+    for frame in bound.values():
+        with pytest.raises(ValueError, match="`slowly_failing` raised ZeroDivisionError"):
+            frames.collected(frame.select(column.alias("v")))
