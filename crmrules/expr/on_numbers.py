@@ -26,16 +26,26 @@ if TYPE_CHECKING:
 _LARGEST_EXPONENT = 709.782712893384
 """Beyond it, `exp` is beyond the largest float."""
 
+_LAST_DIGITS = 2.0**-52
+"""How far a decimal times a power of ten may be from what is written: half a last digit of each."""
+
+_TELLS_HUNDREDTHS = 2.0**44
+"""Up to here, that is less than a hundredth, so that 0.49 is never taken for a half."""
+
 
 def round_half_away(number: float, digits: float = 0.0) -> float:
-    """Rounded to so many decimals, a half away from zero, as money people expect."""
+    """Rounded to so many decimals, a half away from zero, as money people expect.
+
+    A half is what is one as it is written: 1.005 is one of two decimals, though its float is a little less.
+    """
     factor = 10.0 ** int(digits)
     scaled = abs(number) * factor
     if scaled >= 2.0**52:
         return number
     # Not floor(scaled + 0.5): the sum itself rounds, and 0.49999999999999994 would go up.
     whole = float(math.floor(scaled))
-    return math.copysign((whole + 1.0 if scaled - whole >= 0.5 else whole) / factor, number)
+    half = 0.5 - scaled * _LAST_DIGITS if digits and scaled < _TELLS_HUNDREDTHS else 0.5
+    return math.copysign((whole + 1.0 if scaled - whole >= half else whole) / factor, number)
 
 
 def _round_column(number: nw.Expr, digits: float = 0.0) -> nw.Expr:
@@ -46,7 +56,10 @@ def _round_column(number: nw.Expr, digits: float = 0.0) -> nw.Expr:
     factor = 10.0 ** int(digits)
     scaled = number.abs() * factor
     whole = scaled.floor()
-    rounded = over(nw.when(scaled - whole >= 0.5).then(whole + 1.0).otherwise(whole), factor)
+    up = scaled - whole >= 0.5
+    if digits:
+        up = up | ((scaled - whole >= 0.5 - scaled * _LAST_DIGITS) & (scaled < _TELLS_HUNDREDTHS))
+    rounded = over(nw.when(up).then(whole + 1.0).otherwise(whole), factor)
     signed = nw.when(number < 0).then(-rounded).otherwise(rounded)
     return nw.when(scaled >= 2.0**52).then(number).otherwise(signed)
 

@@ -308,9 +308,12 @@ def scored(engine: str, number: int) -> dict[str, list[tuple[object, Type]]] | C
     """Each case's value for each of two subjects that have the same records."""
     cases = [case for case in AGGREGATED if group(case) == GROUPS[number] and not case.missing]
     fields = {"subject": "text", "day": "date", **cases[0].fields}
-    roles = {"subject": "subject", "day": "date"}
+    roles = {"subject": "subject", "day": "date", "id": "id"}
     day = dt.date(2026, 3, 1)
     rows = [{"subject": who, "day": day, **record} for who in SUBJECTS for record in cases[0].records]
+    for row in rows:
+        if "id" in row:
+            row["id"] = f"{row['id']} of {row['subject']}"
     declared = {
         name: {"type": kind, **({"role": roles[name]} if name in roles else {})}
         for name, kind in fields.items()
