@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from crmrules.errors import CrmRulesError, FieldError, shown
 from crmrules.types import Scalar, Type
@@ -167,6 +167,20 @@ def with_chosen(frame: Frame, values: Mapping[str, Sequence[Any]], positions: ND
             column = nw.from_native(native.set_axis(frame.to_native().index), series_only=True)
         columns.append(column)
     return frame.with_columns(*columns)
+
+
+def joined(
+    frame: Frame, other: Frame, left_on: str, right_on: str, how: Literal["left", "semi"] = "left"
+) -> Frame:
+    """The bound frame beside which, or of which, those rows stand whose key is in the other one."""
+    import narwhals as nw
+
+    names = frame.collect_schema()
+    if frame.implementation.is_pyarrow() and names[left_on] == nw.String:
+        # PyArrow has two types of text, and joins no two columns of different ones.
+        frame = frame.with_columns(nw.col(left_on).cast(nw.String))
+        other = other.with_columns(nw.col(right_on).cast(nw.String))
+    return frame.join(other, left_on=left_on, right_on=right_on, how=how)  # type: ignore[arg-type]
 
 
 def columns_of(frame: Frame) -> dict[str, list[object]]:

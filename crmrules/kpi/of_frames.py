@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import binding, frames, money
@@ -93,10 +94,12 @@ class OfFrames:
             frame, lines = self.crediting.credited(self.crediting.derive(frame))
         else:
             frame = frame.with_columns(nw.lit(1.0).alias(CREDIT))
-        lines = [line for line in lines if feed.meant(line.overlay)]
-        if self.crediting is not None:
-            counts = [nw.col(line.share) > 0.0 for line in lines]
+        meant = [line for line in lines if feed.meant(line.overlay)]
+        if self.crediting is not None or not meant:
+            # Where nobody can have such credit, the frame is empty and any line tells its columns.
+            counts = [nw.col(line.share) > (0.0 if line in meant else math.inf) for line in meant or lines]
             frame = frame.filter(_any(counts))
+        lines = meant or lines
         frame = self.dated(frame, date)
         if cut.period:
             frame = frame.filter((nw.col(PERIOD) == cut.period.index) | nw.col(PERIOD).is_null())
@@ -173,13 +176,10 @@ class OfFrames:
             frame = money.split_columns(
                 frame, "@whole", [lines[at].share for at in within], [_part(position, at) for at in within]
             )
-            frame = frame.with_columns(
-                *(
-                    money.credited_column(nw.col("@whole"), nw.col(line.share)).alias(_part(position, at))
-                    for at, line in enumerate(lines)
-                    if line.overlay
-                )
-            )
+            for at, line in enumerate(lines):
+                if line.overlay:
+                    credited = money.credited_column(nw.col("@whole"), nw.col(line.share))
+                    frame = frame.with_columns(credited.alias(_part(position, at)))
         return frame
 
     def pulled(self, slot: Slot, frame: frames.Frame, groups: nw.DataFrame[Any]) -> Column:

@@ -168,33 +168,40 @@ class Crediting:
 
         record: how errors name it. Raises RecordError for shares that do not go together.
         """
-        positions = tuple(level.decided(row, record) for level in self.levels)
-        placed = [*zip(self.levels, positions, strict=True)]
-        factors = [level.factor(at, row, record) for level, at in placed]
+        positions: list[tuple[int, ...]] = []
+        factors: list[float] = []
+        named: list[list[Credit]] = []
+        exactly = self.policy.shares == "exactly_one"
+        for level in self.levels:
+            at = level.decided(row, record)
+            positions.append(at)
+            factors.append(level.factor(at, row, record))
+            named.append(level.credits(at, row, record))
+            if level.sums:
+                by = f"`{level.said(at)[0]}`"
+                splits = any(level.outcomes[position].receivers for position in at)
+                whom.refuse_sum(named[-1], exactly and splits, record, by, factors[-1])
         factor = together(self.policy.combine, factors)
         base = self.whom.of(row)
         if factor > 0.0 and self.whom.checked:
-            for credit in base:
+            for credit in base if self.whom.of_fields else ():
                 refuse_credit(credit, "`payees`", record)
+            whom.refuse_sum(base, exactly, record, "`payees`")
         found = [Credit(each.to, (each.share or 0.0) * factor, each.overlay) for each in base]
-        for number, (level, at) in enumerate(placed):
+        for number, credits in enumerate(named):
             others = math.prod(factors[:number] + factors[number + 1 :])
-            found += [
-                Credit(each.to, each.share * others, each.overlay) for each in level.credits(at, row, record)
-            ]
-        if self.checks:
-            whom.refuse_sum(found, self.policy.shares == "exactly_one" and factor == 1.0, record)
+            found += [Credit(each.to, each.share * others, each.overlay) for each in credits]
+        found.sort(key=lambda credit: credit.overlay)
         # One who gets nothing is named only where nobody gets anything.
         given = [each for each in found if each.share > 0.0]
-        named = [each for each in found if not each.overlay and each.to is not None]
-        return Decided(positions, tuple(given or named or [Credit(None, 0.0)]))
+        nobody = [each for each in found if not each.overlay and each.to is not None]
+        return Decided(tuple(positions), tuple(given or nobody or [Credit(None, 0.0)]))
 
     def decide_all(self, rows: Sequence[Row], ids: Sequence[object]) -> list[Decided]:
         """What is decided of bound records, returns by what they take back."""
-        found = [self.decide(row, record) for row, record in zip(rows, ids, strict=True)]
         if self.policy.returns is None:
-            return found
-        return self.taking_back.records(rows, ids, found)
+            return [self.decide(row, record) for row, record in zip(rows, ids, strict=True)]
+        return self.taking_back.records(rows, ids, self.decide)
 
     @cached_property
     def taking_back(self) -> TakingBack:
@@ -336,6 +343,7 @@ class _Unknown:
     """The payees of a table that is still to be passed."""
 
     checked = True
+    of_fields = False
 
     def __init__(self, table: str, known: Collection[str], owner: whom.Owner) -> None:
         self.table = table

@@ -85,7 +85,7 @@ class Level:
         if combine == "most_specific":
             named.sort(key=lambda each: fit.rank(each[1].when, specificity or {}))
         self.name = name
-        self.combine: Combine = "first" if combine == "most_specific" else combine
+        self.combine: Combine = "first" if combine == "most_specific" or not rules else combine
         self.conditions = [rule.holds(source).check(schema) for _, rule in named]
         self.outcomes = [_outcome(each, rule, schema) for each, rule in named]
         self.outcomes.append(Outcome("default", default.because, default.credit))
@@ -110,6 +110,11 @@ class Level:
     def shares(self) -> list[float]:
         """The constant shares, the default's last."""
         return [each.share for each in self.outcomes if isinstance(each.share, float)]
+
+    @property
+    def sums(self) -> bool:
+        """Whether several shares have to go together in a record: of payees, or of rules side by side."""
+        return self.combine == "all" or any(each.receivers for each in self.outcomes)
 
     # of one record
 
@@ -229,18 +234,18 @@ class Level:
             position = self.chosen([float(at) for at in range(len(self.outcomes))], nw.Float64)
             return frame.with_columns(position.alias(self._at))
         matches = [
-            _number(condition_column(each)).alias(self._mark(at)) for at, each in enumerate(self.conditions)
+            _number(condition_column(each)).alias(self._match(at)) for at, each in enumerate(self.conditions)
         ]
         frame = frame.with_columns(*matches)
         any_match = nw.lit(0.0)
         for at in range(len(self.conditions)):
-            any_match = any_match + nw.col(self._mark(at))
-        none = _number(any_match == 0.0).alias(self._mark(len(self.conditions)))
+            any_match = any_match + nw.col(self._match(at))
+        none = _number(any_match == 0.0).alias(self._match(len(self.conditions)))
         frame = frame.with_columns(none)
         return self._extreme(frame) if self.combine in ("min", "max") else frame
 
     def _extreme(self, frame: Any) -> Any:
-        """Only the mark of the rule with the smallest, or largest, share stays; of equal ones the first."""
+        """With marks for the rules with the smallest, or largest, share of a row; of equal ones the first."""
         import narwhals as nw
 
         beyond = 2.0 if self.combine == "min" else -1.0
@@ -249,31 +254,42 @@ class Level:
         for at in range(len(self.outcomes)):
             share = self.column(at)
             better = share < nw.col(best) if self.combine == "min" else share > nw.col(best)
-            better = self.decides(at) & better
+            better = self.matches(at) & better
             frame = frame.with_columns(nw.when(better).then(share).otherwise(nw.col(best)).alias(best))
         taken = f"{self._at} taken"
         frame = frame.with_columns(nw.lit(0.0).alias(taken))
         for at in range(len(self.outcomes)):
             mark = self._mark(at)
-            chosen = self.decides(at) & (self.column(at) == nw.col(best)) & (nw.col(taken) == 0.0)
+            chosen = self.matches(at) & (self.column(at) == nw.col(best)) & (nw.col(taken) == 0.0)
             frame = frame.with_columns(_number(chosen).alias(mark))
             frame = frame.with_columns((nw.col(taken) + nw.col(mark)).alias(taken))
         return frame
 
     @property
     def _at(self) -> str:
-        return f"@{self.name}"
+        return f"@level {self.name}"
+
+    def _match(self, position: int) -> str:
+        return f"{self._at} match {position}"
 
     def _mark(self, position: int) -> str:
-        return f"{self._at} {position}"
+        return f"{self._at} mark {position}"
 
     def decides(self, position: int) -> nw.Expr:
         """Whether a rule decides of a row of a marked frame."""
         import narwhals as nw
 
+        if self.combine in ("min", "max"):
+            return nw.col(self._mark(position)) == 1.0
+        return self.matches(position)
+
+    def matches(self, position: int) -> nw.Expr:
+        """Whether a rule is looked at for a row of a marked frame, although another may decide."""
+        import narwhals as nw
+
         if self.combine == "first":
             return nw.col(self._at) == float(position)
-        return nw.col(self._mark(position)) == 1.0
+        return nw.col(self._match(position)) == 1.0
 
     def column(self, position: int) -> nw.Expr:
         """What one rule makes of each row, null where a formula's value is missing."""
@@ -294,6 +310,16 @@ class Level:
             result = part if result is None else result * part if product else result + part
         assert result is not None
         return result
+
+    @property
+    def names_payees(self) -> nw.Expr:
+        """Whether a rule that names payees decides of a row of a marked frame."""
+        import narwhals as nw
+
+        found = nw.lit(1.0) < 0.0
+        for at, outcome in enumerate(self.outcomes):
+            found = found | self.decides(at) if outcome.receivers else found
+        return found
 
     def slots(self) -> list[Slot]:
         """Places for those whom the rules name, in a marked frame: those within the whole before overlay."""
@@ -328,7 +354,13 @@ class Level:
         import narwhals as nw
 
         def joined(texts: Sequence[str], separator: str) -> nw.Expr:
-            parts = [nw.when(self.decides(at)).then(nw.lit(text, nw.String)) for at, text in enumerate(texts)]
+            parts = []
+            for at, text in enumerate(texts):
+                said = self.decides(at)
+                for earlier in range(at):
+                    # What another rule has said already is not said again.
+                    said = said & ~self.decides(earlier) if texts[earlier] == text else said
+                parts.append(nw.when(said).then(nw.lit(text, nw.String)))
             return nw.concat_str(*parts, separator=separator, ignore_nulls=True)
 
         if self.combine == "first":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import frames
@@ -38,6 +39,8 @@ class OnFrame:
             level = self.levels[0]
             frame = frame.with_columns(level.chosen(level.shares, nw.Float64).alias(CREDIT))
             return frame, [Line(self.crediting.owner.field or "", CREDIT, False)]
+        if self.crediting.checks or self.policy.returns is not None:
+            frame = frames.numbered(frame)  # the first record that is refused is named
         for level in self.levels:
             frame = level.marked(frame)
         frame = frame.with_columns(
@@ -46,8 +49,11 @@ class OnFrame:
         factors = [nw.col(_factor(number)) for number in range(len(self.levels))]
         frame = frame.with_columns(_together_column(self.policy.combine, factors).alias(FACTOR))
         frame, slots = self._slots(frame)
-        frame = self._placed(frame, slots)
-        lines = [Line(f"@to {at}", f"@share {at}", slot.overlay) for at, (slot, _) in enumerate(slots)]
+        by_original = None
+        if self.policy.returns is not None:
+            frame, by_original = self.crediting.taking_back.marked(frame)
+        frame = self._placed(frame, slots, by_original)
+        lines = [Line(f"@to {at}", f"@share {at}", each.slot.overlay) for at, each in enumerate(slots)]
         within = [nw.col(line.share) for line in lines if not line.overlay]
         frame = frame.with_columns(added(within).alias(CREDIT))
         taken = [CREDIT, *(name for line in lines for name in (line.to, line.share))]
@@ -68,58 +74,69 @@ class OnFrame:
         day = nw.col(date)
         return frames.days_of_microseconds(day) if self.crediting.schema[date].kind == "datetime" else day
 
-    def _slots(self, frame: frames.Frame) -> tuple[frames.Frame, list[tuple[Slot, nw.Expr]]]:
-        """The places for payees, each with what its share is multiplied by; those of `payees` first."""
+    def _slots(self, frame: frames.Frame) -> tuple[frames.Frame, list[Placed]]:
+        """The places for payees: those within the whole before overlay, and first those of `payees`."""
         import narwhals as nw
 
         frame, base = self.whom.on(frame)
-        slots = [(slot, nw.col(FACTOR)) for slot in base]
+        slots = [Placed(slot, nw.col(FACTOR), None) for slot in base]
         for number, level in enumerate(self.levels):
             others = nw.lit(1.0)
             for other in range(len(self.levels)):
                 others = others if other == number else others * nw.col(_factor(other))
-            slots += [(slot, others) for slot in level.slots()]
-        return frame, slots
+            slots += [Placed(slot, others, number) for slot in level.slots()]
+        return frame, sorted(slots, key=lambda each: each.slot.overlay)
 
-    def _placed(self, frame: frames.Frame, slots: list[tuple[Slot, nw.Expr]]) -> frames.Frame:
+    def _placed(self, frame: frames.Frame, slots: list[Placed], by_original: nw.Expr | None) -> frames.Frame:
         """The frame with the payee and the share of each slot. Raises RecordError where they do not fit."""
-        import narwhals as nw
-
+        if self.crediting.checks:
+            refused = self._refused(slots)
+            if by_original is not None:
+                # A return has the payees and shares of its original; its own are not looked at.
+                refused = refused & ~by_original
+            odd = frames.collected(frame.filter(refused).sort(frames.ROW).head(1))
+            if len(odd):
+                self._refuse(odd)
         columns = []
-        for at, (slot, factor) in enumerate(slots):
-            share = nw.when(~slot.share.is_null()).then(slot.share * factor).otherwise(nw.lit(0.0))
-            columns += [slot.to.alias(f"@to {at}"), share.alias(f"@share {at}")]
-        if not self.crediting.checks:
-            return frame.with_columns(*columns)
-        refused = self._refused(slots)
-        frame = frame.with_columns(*columns)
-        within = [nw.col(f"@share {at}") for at, (slot, _) in enumerate(slots) if not slot.overlay]
-        total = added(within)
-        refused = refused | (total > 1.0 + SHARE_SLACK)
-        if self.policy.shares == "exactly_one":
-            refused = refused | ((nw.col(FACTOR) == 1.0) & (total > 0.0) & (total < 1.0 - SHARE_SLACK))
-        odd = frames.collected(frame.filter(refused).head(1))
-        if len(odd):
-            self._refuse(odd)
-        return frame
+        for at, each in enumerate(slots):
+            columns += [
+                each.slot.to.alias(f"@to {at}"),
+                (_filled(each.slot) * each.factor).alias(f"@share {at}"),
+            ]
+        return frame.with_columns(*columns)
 
-    def _refused(self, slots: list[tuple[Slot, nw.Expr]]) -> nw.Expr:
+    def _refused(self, slots: list[Placed]) -> nw.Expr:
         import narwhals as nw
 
         refused = nw.col(FACTOR) < 0.0
-        for number, (slot, _) in enumerate(slots):
-            if number >= len(slots) or not self.whom.checked:
-                break
-            refused = refused | ((nw.col(FACTOR) > 0.0) & refused_slot(slot))
-        for level in self.levels:
+        if self.whom.checked:
+            base = [each.slot for each in slots if each.level is None]
+            wrong = self._sum_refused(base, nw.lit(0.0), None)
+            for slot in base if self.whom.of_fields else ():
+                wrong = wrong | refused_slot(slot)
+            refused = refused | ((nw.col(FACTOR) > 0.0) & wrong)
+        for number, level in enumerate(self.levels):
             for at, outcome in enumerate(level.outcomes):
-                mark = level.decides(at)
                 if isinstance(outcome.share, Checked):
                     share = level.column(at)
-                    refused = refused | (mark & (share.is_null() | (share < 0.0) | (share > 1.0)))
+                    refused = refused | (
+                        level.matches(at) & (share.is_null() | (share < 0.0) | (share > 1.0))
+                    )
                 for receiver in outcome.receivers:
-                    refused = refused | (mark & refused_slot(slot_of(receiver)))
+                    refused = refused | (level.decides(at) & refused_slot(slot_of(receiver)))
+            if level.sums:
+                own = [each.slot for each in slots if each.level == number]
+                refused = refused | self._sum_refused(own, nw.col(_factor(number)), level.names_payees)
         return refused
+
+    def _sum_refused(self, slots: list[Slot], rest: nw.Expr, named: nw.Expr | None) -> nw.Expr:
+        """Whether shares within the whole sum to too much or, where payees are named, to too little."""
+        total = rest + added([_filled(slot) for slot in slots if not slot.overlay])
+        refused = total > 1.0 + SHARE_SLACK
+        if self.policy.shares == "at_most_one":
+            return refused
+        short = total < 1.0 - SHARE_SLACK
+        return refused | (short if named is None else named & short)
 
     def _refuse(self, odd: nw.DataFrame[Any]) -> NoReturn:
         """By the same decision of the record alone, so that the error is the same on every engine."""
@@ -140,12 +157,46 @@ class OnFrame:
             rule, because = said[0]
         else:
             rule = nw.concat_str(*(rule for rule, _ in said), separator=JOIN)
-            because = nw.concat_str(*(because for _, because in said), separator="; ")
+            reasons = [f"{BECAUSE} {number}" for number in range(len(said))]
+            frame = frame.with_columns(
+                *(why.alias(name) for (_, why), name in zip(said, reasons, strict=True))
+            )
+            because = nw.concat_str(
+                *(_unless_said(name, reasons[:number]) for number, name in enumerate(reasons)),
+                separator="; ",
+                ignore_nulls=True,
+            )
         return frame.with_columns(rule.alias(RULE), because.alias(BECAUSE))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A slot with what its share is multiplied by, and the number of the level whose rules give it."""
+
+    slot: Slot
+    factor: nw.Expr
+    level: int | None
+
+
+def _filled(slot: Slot) -> nw.Expr:
+    import narwhals as nw
+
+    return nw.when(~slot.share.is_null()).then(slot.share).otherwise(nw.lit(0.0))
 
 
 def _factor(number: int) -> str:
     return f"@factor {number}"
+
+
+def _unless_said(reason: str, earlier: Sequence[str]) -> nw.Expr:
+    """A column of reasons, without those that an earlier column gives already."""
+    import narwhals as nw
+
+    found = nw.col(reason)
+    for other in earlier:
+        found = nw.when(nw.col(other) != nw.col(reason)).then(found)
+    return found
 
 
 def added(columns: Sequence[nw.Expr]) -> nw.Expr:

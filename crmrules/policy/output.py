@@ -42,8 +42,8 @@ def credit(crediting: Crediting, records: object) -> object:
 def _at_once(crediting: Crediting, records: object) -> object:
     """The same where the rows stay as they are and one position says everything; None where they do not."""
     host = frames.wrap(records, crediting.source.name)
-    if frames.is_lazy(host) or not crediting.simple or crediting.sequences:
-        return None
+    if frames.is_lazy(host) or not crediting.simple or crediting.sequences or not crediting.tested:
+        return None  # without a field that is tested, nothing tells how many rows there are
     _refuse_taken(host.collect_schema().names(), CREDITED)
     bound = binding.bind_frame(crediting.source, frames.deferred(host), crediting.fields)
     if bound.quarantined:
@@ -73,7 +73,7 @@ def lines(crediting: Crediting, records: object) -> object:
     parts: list[Any] = []
     for at, line in enumerate(found):
         parts.append(
-            frame.filter(_kept(found, at)).select(
+            frame.filter(_kept(line)).select(
                 frames.ROW,
                 nw.lit(float(at)).alias("@line"),
                 nw.col(line.to).cast(nw.String).alias("payee"),
@@ -82,28 +82,40 @@ def lines(crediting: Crediting, records: object) -> object:
                 nw.col(RULE).alias("rule"),
             )
         )
+    parts.append(
+        frame.filter(_nobody(found)).select(
+            frames.ROW,
+            nw.lit(-1.0).alias("@line"),
+            nw.lit(None, nw.String).alias("payee"),
+            nw.lit(0.0).alias("share"),
+            nw.lit(False).alias("overlay"),
+            nw.col(RULE).alias("rule"),
+        )
+    )
     whole: Any = nw.concat(parts)
     host = host.with_columns(nw.col(frames.ROW).cast(nw.Float64))
     joined: Any = host.join(whole, on=frames.ROW, how="inner")
     return joined.sort(frames.ROW, "@line").drop(frames.ROW, "@line").to_native()
 
 
-def _kept(lines: Sequence[Line], at: int) -> nw.Expr:
+def _kept(line: Line) -> nw.Expr:
     """Whether a record has this line: one who gets nothing is named only where nobody gets anything."""
     import narwhals as nw
 
-    line = lines[at]
     gets = nw.col(line.share) > 0.0
     if line.overlay:
         return gets
-    named = ~nw.col(line.to).is_null()
-    if at == 0:
-        # Where nobody is named at all, the first line stands for the record.
-        nobody = nw.col("@given") == 0.0
-        for other in lines[1:]:
-            nobody = nobody & (nw.col(other.to).is_null() if not other.overlay else nw.col("@given") == 0.0)
-        named = named | nobody
-    return gets | ((nw.col("@given") == 0.0) & named)
+    return gets | ((nw.col("@given") == 0.0) & ~nw.col(line.to).is_null())
+
+
+def _nobody(lines: Sequence[Line]) -> nw.Expr:
+    """Whether a record names nobody at all, so that a line to nobody stands for it."""
+    import narwhals as nw
+
+    found = nw.col("@given") == 0.0
+    for line in lines:
+        found = found & nw.col(line.to).is_null() if not line.overlay else found
+    return found
 
 
 def _judged(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
@@ -16,6 +16,8 @@ from crmrules.fields import Source
 from crmrules.policy.payees import Returns
 
 if TYPE_CHECKING:
+    import narwhals as nw
+
     from crmrules.policy.crediting import Decided
     from crmrules.policy.level import Row
 
@@ -42,15 +44,25 @@ class TakingBack:
         dated = [self.date] if self.returns.period == "original" else []
         return (*self.condition.fields, self.returns.original, self.id, *dated)
 
-    def records(self, rows: Sequence[Row], ids: Sequence[object], found: list[Decided]) -> list[Decided]:
-        """What was decided of each bound record, with returns as what they take back."""
+    def records(
+        self, rows: Sequence[Row], ids: Sequence[object], decide: Callable[[Row, object], Decided]
+    ) -> list[Decided]:
+        """What is decided of each bound record, of returns as of what they take back."""
         returned = [self.is_return(row) == 0 for row in rows]
-        originals = {row[self.id]: at for at, row in enumerate(rows) if not returned[at]}
+        originals = {
+            row[self.id]: at for at, row in enumerate(rows) if not returned[at] and row[self.id] is not None
+        }
+        alone = self.returns.missing == "own"
+        found = {
+            at: decide(row, ids[at])
+            for at, row in enumerate(rows)
+            if not returned[at] or (alone and row[self.returns.original] not in originals)
+        }
         if len(originals) < returned.count(False):
             counts = Counter(row[self.id] for at, row in enumerate(rows) if not returned[at])
             wanted = {row[self.returns.original] for at, row in enumerate(rows) if returned[at]}
             for record, count in counts.items():
-                if count > 1 and record in wanted:
+                if count > 1 and record is not None and record in wanted:
                     self.refuse_twice(record)
         result: list[Decided] = []
         for at, row in enumerate(rows):
@@ -59,27 +71,39 @@ class TakingBack:
                 continue
             original = originals.get(row[self.returns.original])
             if original is None:
-                if self.returns.missing == "error":
+                if not alone:
                     self.refuse_missing(ids[at], row[self.returns.original])
                 result.append(found[at])
                 continue
             taken = found[original]
-            day = found[at].day
+            day: Any = None
             if self.returns.period == "original":
-                day = taken.day or rows[original][self.date]  # type: ignore[assignment]
+                day = taken.day or rows[original][self.date]
             result.append(replace(taken, day=day, takes_back=ids[original]))
         return result
 
-    def frame(self, frame: frames.Frame, taken: Sequence[str]) -> frames.Frame:
-        """The bound frame in which returns have the columns `taken` of what they take back."""
+    def marked(self, frame: frames.Frame) -> tuple[frames.Frame, nw.Expr]:
+        """The bound frame with a mark for returns, and whether a row of it is decided by its original."""
         import narwhals as nw
 
         mark = condition_column(self.condition)
         frame = frame.with_columns(nw.when(mark).then(nw.lit(1.0)).otherwise(nw.lit(0.0)).alias(TAKES_BACK))
+        by_original = nw.col(TAKES_BACK) == 1.0
+        if self.returns.missing == "own":
+            there = frames.unique(frame.filter(~by_original), self.id)
+            by_original = by_original & nw.col(self.returns.original).is_in(there)
+        return frame, by_original
+
+    def frame(self, frame: frames.Frame, taken: Sequence[str]) -> frames.Frame:
+        """The marked frame in which returns have the columns `taken` of what they take back."""
+        import narwhals as nw
+
         frame = frame.with_columns(
             nw.when(nw.col(TAKES_BACK) == 1.0).then(nw.col(self.returns.original)).alias(ORIGINAL)
         )
-        returned = frames.collected(frame.filter(nw.col(TAKES_BACK) == 1.0).select(self.id, ORIGINAL))
+        returned = frames.collected(
+            frame.filter(nw.col(TAKES_BACK) == 1.0).select(frames.ROW, self.id, ORIGINAL)
+        )
         wanted = returned.select(ORIGINAL).drop_nulls().unique()
         of_original = {name: f"{name} of original" for name in taken}
         originals: Any = frame.filter(nw.col(TAKES_BACK) == 0.0).select(
@@ -88,7 +112,7 @@ class TakingBack:
         )
         lazy: Any = wanted.lazy() if frames.is_lazy(frame) else wanted
         known = frames.collected(
-            originals.join(lazy, left_on=f"{ORIGINAL} id", right_on=ORIGINAL, how="semi")
+            frames.joined(originals, lazy, f"{ORIGINAL} id", ORIGINAL, how="semi")
         ).with_columns(nw.lit(1.0).alias(FOUND))
         ids = known[f"{ORIGINAL} id"].to_list()
         for record, count in Counter(ids).items():
@@ -96,17 +120,13 @@ class TakingBack:
                 self.refuse_twice(record)
         if self.returns.missing == "error":
             there = {*ids}
-            for row in frames.rows_of(returned):
+            for row in frames.rows_of(returned.sort(frames.ROW)):
                 if row[ORIGINAL] not in there:
                     self.refuse_missing(row[self.id], row[ORIGINAL])
-        joined: Any = frame.join(
-            known.lazy() if frames.is_lazy(frame) else known,  # type: ignore[arg-type]
-            left_on=ORIGINAL,
-            right_on=f"{ORIGINAL} id",
-            how="left",
-        )
+        taken_back: Any = known.lazy() if frames.is_lazy(frame) else known
+        joined = frames.joined(frame, taken_back, ORIGINAL, f"{ORIGINAL} id")
         found = nw.col(FOUND) == 1.0
-        return joined.with_columns(  # type: ignore[no-any-return]
+        return joined.with_columns(
             *(
                 nw.when(found).then(nw.col(new)).otherwise(nw.col(name)).alias(name)
                 for name, new in of_original.items()

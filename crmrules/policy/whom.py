@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any, Protocol, final
 
 from crmrules import binding, frames
-from crmrules.errors import FieldError, RecordError, did_you_mean, shown
+from crmrules.errors import RecordError, shown
 from crmrules.expr.check import Schema
 from crmrules.fields import Source
 from crmrules.policy.level import SHARE_SLACK, Row, Slot, received, receiving, refuse_credit, slot_of
 from crmrules.policy.payees import Payee, SplitTable
 from crmrules.policy.verdict import Credit
+from crmrules.types import Scalar
 
 
 class Whom(Protocol):
@@ -25,7 +26,12 @@ class Whom(Protocol):
 
     @property
     def checked(self) -> bool:
-        """Whether payees or shares come from data, so that each record has to be looked at."""
+        """Whether shares come from data, so that their sum has to be looked at."""
+        ...
+
+    @property
+    def of_fields(self) -> bool:
+        """Whether payees and shares come from the record, so that each of them has to be looked at."""
         ...
 
     def of(self, row: Row) -> list[Credit]:
@@ -42,6 +48,7 @@ class Owner:
     """The one whom the record names as its subject gets all of it."""
 
     checked = False
+    of_fields = False
 
     def __init__(self, field: str | None) -> None:
         self.field = field
@@ -63,6 +70,7 @@ class Listed:
     """Payees in fields of the record, or fixed ones."""
 
     checked = True
+    of_fields = True
 
     def __init__(self, payees: Sequence[Payee], schema: Schema) -> None:
         self.receivers = [received(each, schema) for each in payees]
@@ -81,6 +89,7 @@ class Table:
     """Payees in a table of their own; a record without a row there belongs to its owner."""
 
     checked = True
+    of_fields = False
 
     def __init__(self, declared: SplitTable, source: Source, data: object, owner: Owner) -> None:
         id_field = source.role("id")
@@ -88,18 +97,21 @@ class Table:
         self.id = id_field
         self.owner = owner
         self.fields = [id_field, *owner.fields]
-        self.credits = _credits_of_table(declared, data)
-        self._data = data
+        self.kind = source.fields[id_field].declared.kind
+        self.credits = _credits_of_table(declared, self.kind, data)
 
     def of(self, row: Row) -> list[Credit]:
-        return self.credits.get(str(row[self.id])) or self.owner.of(row)
+        credits = self.credits.get(row[self.id], [])
+        if all(credit.overlay for credit in credits):
+            return [*self.owner.of(row), *credits]
+        return credits
 
     def on(self, frame: frames.Frame) -> tuple[frames.Frame, list[Slot]]:
         import narwhals as nw
 
         split, overlaid = _widths(self.credits.values())
         columns: dict[str, list[object]] = {"@record": [*self.credits]}
-        dtypes = {"@record": "text"}
+        dtypes = {"@record": self.kind}
         overlays = [False] * split + [True] * overlaid
         for at in range(len(overlays)):
             columns[f"@payee {at}"], dtypes[f"@payee {at}"] = [], "text"
@@ -114,14 +126,15 @@ class Table:
                 columns[f"@part {at}"].append(each.share if each else math.nan)
         wide: Any = nw.from_native(frames.like(frame.to_native(), columns, dtypes))
         wide = wide.lazy() if frames.is_lazy(frame) else wide
-        joined: Any = frame.join(wide, left_on=self.id, right_on="@record", how="left")
+        joined = frames.joined(frame, wide, self.id, "@record")
         listed = ~nw.col("@part 0").is_null() if split else nw.lit(False)
         slots = [
             Slot(nw.col(f"@payee {at}"), nw.col(f"@part {at}"), overlay)
             for at, overlay in enumerate(overlays)
         ]
         for owned in self.owner.on(frame)[1]:
-            slots.insert(0, Slot(owned.to, nw.when(~listed).then(owned.share), False))
+            to, share = nw.when(~listed).then(owned.to), nw.when(~listed).then(owned.share)
+            slots.insert(0, Slot(to, share, False))
         return joined, slots
 
 
@@ -131,56 +144,43 @@ def _widths(credits: Any) -> tuple[int, int]:
     return split, overlaid
 
 
-def _credits_of_table(declared: SplitTable, data: object) -> dict[str, list[Credit]]:
-    rows = rows_of_table(declared.table, data, declared.record, declared.to, declared.share, declared.overlay)
-    found: dict[str, list[Credit]] = {}
-    for row in rows:
-        share, overlay = row[declared.share], row.get(declared.overlay or "")
-        credit = Credit(
-            None if row[declared.to] is None else str(row[declared.to]),
-            float(share) if isinstance(share, int | float) else share,  # type: ignore[arg-type]
-            bool(overlay),
-        )
-        refuse_credit(credit, f"`{declared.table}`", row[declared.record])
-        found.setdefault(str(row[declared.record]), []).append(credit)
+def _credits_of_table(declared: SplitTable, kind: str, data: object) -> dict[Scalar, list[Credit]]:
+    """The credits of each record, those within the whole before overlay, by the names of the payees."""
+    fields: dict[str, Any] = {declared.record: kind, declared.to: "text", declared.share: "number"}
+    fields |= {declared.overlay: "bool"} if declared.overlay else {}
+    table = binding.bind_table(Source(name=declared.table, fields=fields), data, fields)
+    found: dict[Scalar, list[Credit]] = {}
+    for place, row in enumerate(table.rows):
+        record, to, share = row[declared.record], row[declared.to], row[declared.share]
+        if record is None:
+            raise RecordError(
+                "C307",
+                f"table `{declared.table}`, row {place}: `{declared.record}` is missing",
+                hint="say of which record it is",
+            )
+        credit = Credit(to, share, bool(row.get(declared.overlay or "")))  # type: ignore[arg-type]
+        refuse_credit(credit, f"`{declared.table}`", record)
+        found.setdefault(record, []).append(credit)
     return {
         record: sorted(credits, key=lambda credit: (credit.overlay, str(credit.to)))
         for record, credits in found.items()
     }
 
 
-def rows_of_table(table: str, data: object, *fields: str | None) -> list[dict[str, object]]:
-    """The rows of a table beside the records. Raises FieldError (F101) for a field that it does not have."""
-    if binding.is_records(data):
-        rows = [dict(row) for row in binding.records_of(data)]
-        present = [*rows[0]] if rows else [name for name in fields if name]
-    else:
-        frame = frames.wrap(data, table)
-        present = frame.collect_schema().names()
-        rows = frames.rows_of(frame)
-    for name in fields:
-        if name is not None and name not in present:
-            raise FieldError(
-                "F101",
-                f"table `{table}` has no column `{name}`",
-                source=table,
-                field=name,
-                hint=did_you_mean(name, [each for each in present if isinstance(each, str)]),
-            )
-    return rows
+def refuse_sum(credits: Sequence[Credit], exactly: bool, record: object, by: str, rest: float = 0.0) -> None:
+    """Raises RecordError (C303) for shares within the whole that do not go together.
 
-
-def refuse_sum(credits: Sequence[Credit], exactly: bool, record: object) -> None:
-    """Raises RecordError (C303) for shares within the whole that do not go together."""
-    parts = [each.share for each in credits if not each.overlay]
-    total = math.fsum(parts)
-    if total > 1 + SHARE_SLACK or (exactly and parts and total < 1 - SHARE_SLACK):
+    by: which rules give them; rest: what these give to those whom no rule names.
+    """
+    total = rest + sum(each.share for each in credits if not each.overlay)
+    if total > 1 + SHARE_SLACK or (exactly and total < 1 - SHARE_SLACK):
         listed = ", ".join(map(str, credits))
         raise RecordError(
             "C303",
-            f"record {shown(record)}: the shares of its payees sum to {total:g} ({listed})",
+            f"record {shown(record)}: the shares of {by} sum to {total:g}"
+            + (f" ({listed})" if listed else ""),
             hint=f"they sum to {'exactly 1' if exactly else '1 at most'}; overlay is beside them",
         )
 
 
-__all__ = ["Listed", "Owner", "Table", "Whom", "refuse_sum", "rows_of_table"]
+__all__ = ["Listed", "Owner", "Table", "Whom", "refuse_sum"]
