@@ -9,9 +9,9 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 
 from crmrules.fields import Frozen
 from crmrules.policy.condition import Condition
+from crmrules.policy.dated import Shares
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Shares = Literal["at_most_one", "exactly_one"]
 MOST_OVERLAY = 10.0
 """The largest overlay share, 1000 %."""
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal, final
-
-import pydantic
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, final
 
 from crmrules import binding, frames
-from crmrules.errors import FieldError, did_you_mean, shown
-from crmrules.fields import BadRow, Frozen, Source
+from crmrules.errors import FieldError, shown
+from crmrules.fields import BadRow, Source
+from crmrules.policy.dated import DAY, KEY, Ends, Overlap, unfit
 from crmrules.types import Kind, Scalar, Type
 
 if TYPE_CHECKING:
@@ -24,8 +22,7 @@ if TYPE_CHECKING:
 
 Key = str | float
 Value = tuple[Scalar, ...]
-Ends = Literal["on", "before"]
-Overlap = Literal["error", "latest_start"]
+KINDS: tuple[Kind, ...] = ("text", "number", "money", "date", "datetime", "bool")
 
 FIRST = dt.date.min.toordinal() - frames.EPOCH
 LAST = dt.date.max.toordinal() - frames.EPOCH + 1
@@ -85,30 +82,6 @@ def stretch(start: int, end: int) -> str:
     return f"{first} {last}".strip() if first or end < LAST else "on every day"
 
 
-class DatedTable(BaseModel):
-    """A table whose rows hold from one day to another, as a rulebook declares it.
-
-    table: its source. from, to: its date fields. A row without a value there holds since ever, or still; a
-    timestamp counts as its day. A table without a `to` holds each row until the next one of the same key.
-    ends: `on` the day in `to`, which is then the last one, or `before` it. overlap: two rows for one key
-    and day are an `error`, or the one with the `latest_start` holds.
-    """
-
-    model_config = ConfigDict(**Frozen, validate_by_name=True, validate_by_alias=True)
-
-    table: str
-    start: Annotated[str | None, pydantic.Field(alias="from")] = None
-    end: Annotated[str | None, pydantic.Field(alias="to")] = None
-    ends: Ends = "on"
-    overlap: Overlap = "error"
-
-    def dates(self) -> Iterator[tuple[str, str]]:
-        """The names under which the date fields are declared, and the fields."""
-        for name, field in (("from", self.start), ("to", self.end)):
-            if field is not None:
-                yield name, field
-
-
 @final
 class Timeline:
     """For each key, what holds on which day: at most one value, which has one part for each column.
@@ -150,7 +123,7 @@ class Timeline:
         overlap: Overlap = "error",
         table: str = "",
     ) -> Timeline:
-        """The facts of a table: a frame of any engine, or records. For its fields see `DatedTable`.
+        """The facts of a table: a frame of any engine, or records. For its dates see `DatedTable`.
 
         key: the text or number that they are about; values: the fields that hold. Without a source, the
         fields are taken as the data has them. table: its name in errors, the source's if not said.
@@ -296,8 +269,9 @@ def spans_of(
         source = infer(data, needed)
     if table or source.name == "records":
         source = source.model_copy(update={"name": table or "table"})
-    if error := unfit_fields(source, keys=[key], dates=dates, others=values):
-        raise error
+    for name, kinds in ((key, KEY), *((date, DAY) for date in dates), *((value, KINDS) for value in values)):
+        if error := unfit(source, name, kinds):
+            raise error
     rows = binding.bind_table(source, data, needed)
     spans = []
     for row, where in zip(rows.rows, rows.ids, strict=True):
@@ -339,33 +313,6 @@ def _holds_never(
     )
 
 
-def unfit_fields(
-    source: Source, *, keys: Collection[str], dates: Collection[str], others: Collection[str] = ()
-) -> FieldError | None:
-    """The error for fields that a dated table lacks or that have another type, None if all is well."""
-    for name in (*keys, *dates, *others):
-        if name not in source.fields:
-            return FieldError(
-                "F102",
-                f"source `{source.name}` has no field `{name}`",
-                source=source.name,
-                field=name,
-                hint=did_you_mean(name, source.fields),
-            )
-        kind = source.fields[name].declared.kind
-        expected = ("text", "number") if name in keys else ("date", "datetime") if name in dates else (kind,)
-        if kind not in (*expected, "null"):
-            return FieldError(
-                "D104",
-                f"source `{source.name}`, field `{name}` is {source.fields[name].type}, "
-                f"expected {' or '.join(expected)}",
-                source=source.name,
-                field=name,
-                hint=f"declare it as {expected[0]}",
-            )
-    return None
-
-
 def by_key(spans: Iterable[Span]) -> dict[Key, list[Span]]:
     """The spans of each key, in their order."""
     found: dict[Key, list[Span]] = {}
@@ -389,12 +336,17 @@ def pieces(spans: Sequence[Span]) -> Iterator[tuple[int, int, list[Span]]]:
             yield start, end, [spans[position] for position in sorted(holding)]
 
 
+def holding_now(holding: Sequence[Span], overlap: Overlap) -> Sequence[Span]:
+    """Of what overlaps, all or what has the latest start."""
+    latest = max(span.start for span in holding)
+    return [span for span in holding if span.start == latest] if overlap == "latest_start" else holding
+
+
 def only(holding: Sequence[Span], start: int, end: int, table: str, overlap: Overlap) -> Span:
     """The one span that holds. Raises FieldError (D103) where nothing says which of several does."""
     if len(holding) == 1:
         return holding[0]
-    latest = max(span.start for span in holding)
-    rivals = [span for span in holding if span.start == latest] if overlap == "latest_start" else holding
+    rivals = holding_now(holding, overlap)
     if len(rivals) == 1:
         return rivals[0]
     one, other = sorted(rivals[:2], key=lambda span: span.start)
@@ -412,4 +364,4 @@ def only(holding: Sequence[Span], start: int, end: int, table: str, overlap: Ove
     )
 
 
-__all__ = ["DatedTable", "Span", "Timeline"]
+__all__ = ["Span", "Timeline"]
