@@ -93,8 +93,11 @@ class Ownership:
         """
         overlap = "latest_start" if end is None else overlap
         values = [owner] if share is None else [owner, share]
+        kinds: dict[str, tuple[Kind, ...]] = {owner: ("text",)}
+        if share is not None:
+            kinds[share] = ("number",)
         source, spans, quarantined = spans_of(
-            source, data, key=key, values=values, start=start, end=end, ends=ends, table=table
+            source, data, key=key, values=values, start=start, end=end, ends=ends, table=table, kinds=kinds
         )
         for span in spans:
             _refuse_row(source.name, values, span)

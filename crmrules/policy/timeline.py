@@ -258,8 +258,12 @@ def spans_of(
     end: str | None,
     ends: Ends = "on",
     table: str = "",
+    kinds: Mapping[str, tuple[Kind, ...]] | None = None,
 ) -> tuple[Source, list[Span], tuple[BadRow, ...]]:
-    """The rows of a dated table as spans, its source, and the rows that were set aside."""
+    """The rows of a dated table as spans, its source, and the rows that were set aside.
+
+    kinds: what the fields have to be, where that is not said by their use as key or date.
+    """
     from crmrules.policy.infer import infer
 
     dates = [name for name in (start, end) if name is not None]
@@ -269,8 +273,9 @@ def spans_of(
         source = infer(data, needed)
     if table or source.name == "records":
         source = source.model_copy(update={"name": table or "table"})
-    for name, kinds in ((key, KEY), *((date, DAY) for date in dates), *((value, KINDS) for value in values)):
-        if error := unfit(source, name, kinds):
+    expected = {**dict.fromkeys(values, KINDS), key: KEY, **dict.fromkeys(dates, DAY), **(kinds or {})}
+    for name in needed:
+        if error := unfit(source, name, expected[name]):
             raise error
     rows = binding.bind_table(source, data, needed)
     spans = []
