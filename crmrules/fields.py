@@ -230,18 +230,22 @@ class Source(BaseModel):
         """
         for name in changes:
             if name not in self.fields:
-                raise FieldError(
-                    "F102",
-                    f"source `{self.name}` has no field `{name}`",
-                    source=self.name,
-                    field=name,
-                    hint=did_you_mean(name, self.fields),
-                )
+                raise self.unknown_field(name)
         fields = {
             name: Field(**{**field.model_dump(), **changes.get(name, {})})
             for name, field in self.fields.items()
         }
         return Source(name=self.name, fields=fields, on_bad_row=self.on_bad_row)
+
+    def unknown_field(self, name: str) -> FieldError:
+        """The error for a field that is not declared."""
+        return FieldError(
+            "F102",
+            f"source `{self.name}` has no field `{name}`",
+            source=self.name,
+            field=name,
+            hint=did_you_mean(name, self.fields),
+        )
 
     def bad_value(self, name: str, value: object, row: object, reason: object) -> FieldError:
         """The error for a value that does not fit its field."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, final
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from crmrules.errors import FieldError, did_you_mean
+from crmrules.errors import FieldError
 from crmrules.fields import Frozen, Source
 from crmrules.types import Kind
 
@@ -144,13 +144,7 @@ class TreeRule(DatedTable):
 def unfit(source: Source, field: str, kinds: tuple[Kind, ...]) -> FieldError | None:
     """The error for a field that the source of a dated table lacks, or that is of none of the kinds."""
     if field not in source.fields:
-        return FieldError(
-            "F102",
-            f"source `{source.name}` has no field `{field}`",
-            source=source.name,
-            field=field,
-            hint=did_you_mean(field, source.fields),
-        )
+        return source.unknown_field(field)
     if source.schema[field].kind in (*kinds, "null"):
         return None
     return FieldError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from crmrules.errors import CrmRulesError, ExpressionError, FieldError, did_you_mean
+from crmrules.errors import CrmRulesError, ExpressionError, FieldError
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, Schema, check
 from crmrules.expr.parse import parse
@@ -31,7 +31,7 @@ def problems(policy: Policy, source: Source) -> Iterator[Located]:
         for part in ("per", "by"):
             for field in getattr(sequence, part):
                 if field not in schema:
-                    yield ("sequences", name, part), unknown(source, field)
+                    yield ("sequences", name, part), source.unknown_field(field)
         if sequence.where is not None:
             yield from _tried(("sequences", name, "where"), lambda where=sequence.where: where.check(schema))
     wider = schema_with(source, policy.sequences)
@@ -40,7 +40,7 @@ def problems(policy: Policy, source: Source) -> Iterator[Located]:
     for dimension, fields in policy.specificity.items():
         for field in fields:
             if field not in wider:
-                yield ("specificity", dimension), unknown(source, field)
+                yield ("specificity", dimension), source.unknown_field(field)
     if isinstance(policy.payees, SplitTable):
         yield from _need_id(source, ("payees",), "payees in a table of their own")
     elif policy.payees is not None:
@@ -49,7 +49,7 @@ def problems(policy: Policy, source: Source) -> Iterator[Located]:
         yield from _need_id(source, ("returns",), "returns")
         yield from _tried(("returns", "when"), lambda: policy.returns.when.check(wider))
         if policy.returns.original not in schema:
-            yield ("returns", "original"), unknown(source, policy.returns.original)
+            yield ("returns", "original"), source.unknown_field(policy.returns.original)
 
 
 def _rule_problems(
@@ -171,14 +171,3 @@ def names_read(policy: Policy) -> list[str]:
     for each in (*policy.levels.values(), *policy.include):
         names += names_read(each) if isinstance(each, Policy) else []
     return [name for name in dict.fromkeys(names) if name not in policy.sequences]
-
-
-def unknown(source: Source, field: str) -> FieldError:
-    """The error for a field that the source does not declare."""
-    return FieldError(
-        "F102",
-        f"source `{source.name}` has no field `{field}`",
-        source=source.name,
-        field=field,
-        hint=did_you_mean(field, source.fields),
-    )

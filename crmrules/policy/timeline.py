@@ -273,9 +273,10 @@ def spans_of(
         source = infer(data, needed)
     if table or source.name == "records":
         source = source.model_copy(update={"name": table or "table"})
-    expected = {**dict.fromkeys(values, KINDS), key: KEY, **dict.fromkeys(dates, DAY), **(kinds or {})}
-    for name in needed:
-        if error := unfit(source, name, expected[name]):
+    expected = [(key, KEY), *((name, DAY) for name in dates)]
+    expected += [(name, (kinds or {}).get(name, KINDS)) for name in (key, *values)]
+    for name, fitting in expected:
+        if error := unfit(source, name, fitting):
             raise error
     rows = binding.bind_table(source, data, needed)
     spans = []

@@ -74,3 +74,17 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
     found: Engine = request.param
     return found
+
+
+@pytest.fixture(scope="session")
+def from_polars() -> Mapping[str, Callable[[pl.DataFrame], Any]]:
+    """The same frame in every engine, for tests that declare its types themselves."""
+    return {
+        "pandas": lambda frame: pd.DataFrame(
+            frame.to_dicts(), columns=frame.columns, index=range(frame.height, 0, -1)
+        ),
+        "pandas over Arrow": lambda frame: frame.to_pandas(use_pyarrow_extension_array=True),
+        "Polars": lambda frame: frame,
+        "Polars lazy": lambda frame: frame.lazy(),
+        "PyArrow": lambda frame: frame.to_arrow(),
+    }

@@ -2,9 +2,9 @@
 
 import datetime as dt
 import math
+from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -26,14 +26,6 @@ TABLE = Source(
 FIELDS = {"key": "customer", "owner": "rep", "start": "since", "end": "until"}
 SHARED = {**FIELDS, "share": "part"}
 ORDERS = Source(name="orders", fields={"customer": "text", "day": "date", "at": "datetime", "rep": "text"})
-
-ENGINES = {
-    "pandas": lambda frame: pd.DataFrame(frame.to_dicts(), columns=frame.columns),
-    "pandas over Arrow": lambda frame: frame.to_pandas(use_pyarrow_extension_array=True),
-    "Polars": lambda frame: frame,
-    "Polars lazy": lambda frame: frame.lazy(),
-    "PyArrow": lambda frame: frame.to_arrow(),
-}
 
 
 def d(text: str | None) -> dt.date | None:
@@ -384,7 +376,11 @@ def test_shares_sum_to_one_on_every_day_of_every_transition(data: st.DataObject)
     ),
 )
 def test_every_engine_gives_the_payees_of_single_records(
-    rows: list[Row], transition: Transition | None, fallback: Any, orders: list[Row]
+    engines: dict[str, Callable[[pl.DataFrame], Any]],
+    rows: list[Row],
+    transition: Transition | None,
+    fallback: Any,
+    orders: list[Row],
 ) -> None:
     table = pl.DataFrame(
         rows, {"customer": pl.String(), "rep": pl.String(), "since": pl.Date(), "until": pl.Date()}
@@ -393,7 +389,7 @@ def test_every_engine_gives_the_payees_of_single_records(
         order["at"] = order["day"] and dt.datetime.combine(order["day"], dt.time(23, 59))
     schema = {"customer": pl.String(), "day": pl.Date(), "rep": pl.String(), "at": pl.Datetime("us")}
     source = Source(name="owners", fields={name: TABLE.fields[name] for name in table.columns})
-    for name, engine in ENGINES.items():
+    for name, engine in engines.items():
         found = Ownership.of(source, engine(table), **FIELDS, transition=transition, fallback=fallback)
         expected = [found.payees_of(order, "customer", "day") for order in orders]
         assert [found.payees_of(order, "customer", "at") for order in orders] == expected

@@ -26,16 +26,6 @@ OWNERS = Source(
 FIELDS = {"key": "customer", "start": "since", "end": "until"}
 ORDERS = Source(name="orders", fields={"customer": "text", "closed": "date", "at": "datetime"})
 
-ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {
-    "pandas": lambda frame: pd.DataFrame(
-        frame.to_dicts(), columns=frame.columns, index=range(frame.height, 0, -1)
-    ),
-    "pandas over Arrow": lambda frame: frame.to_pandas(use_pyarrow_extension_array=True),
-    "Polars": lambda frame: frame,
-    "Polars lazy": lambda frame: frame.lazy(),
-    "PyArrow": lambda frame: frame.to_arrow(),
-}
-
 
 def d(text: str | None) -> dt.date | None:
     return None if text is None else dt.date.fromisoformat(text)
@@ -170,14 +160,16 @@ def test_without_a_source_the_fields_are_as_the_data_has_them() -> None:
         assert Timeline.of(None, data, **FIELDS, values=["owner"]).at("A", d("2026-01-01")) == ("Ann",)
 
 
-def test_a_number_can_be_a_key_and_the_table_can_be_a_frame_of_any_engine() -> None:
+def test_a_number_can_be_a_key_and_the_table_can_be_a_frame_of_any_engine(
+    engines: dict[str, Callable[[pl.DataFrame], Any]],
+) -> None:
     source = Source(name="owners", fields={**OWNERS.fields, "customer": "number"})
     table = pl.DataFrame(
         [{**row("", "Ann", "2026-01-01", None), "customer": 7}, row("", "Bo", None, None) | {"customer": 8}]
     )
     orders = pl.DataFrame({"customer": [8, 7, 9, None], "closed": [d("2026-01-01")] * 4})
     declared = Source(fields={"customer": "number", "closed": "date"})
-    for engine in ENGINES.values():
+    for engine in engines.values():
         found = Timeline.of(source, engine(table), **FIELDS, values=["owner"])
         assert found.at(7, d("2026-01-01")) == ("Ann",)
         frame = bind_frame(declared, engine(orders), declared.fields).frame
@@ -244,13 +236,15 @@ def by_hand(rows: list[Row], key: str | None, day: dt.date | None) -> tuple[Any,
 
 @settings(max_examples=50)
 @given(tables(), records)
-def test_every_engine_finds_what_a_plain_loop_finds(rows: list[Row], orders: list[Row]) -> None:
+def test_every_engine_finds_what_a_plain_loop_finds(
+    engines: dict[str, Callable[[pl.DataFrame], Any]], rows: list[Row], orders: list[Row]
+) -> None:
     found = timeline(*rows, values=["owner", "rate"])
     schema = {"customer": pl.String(), "closed": pl.Date(), "at": pl.Datetime("us")}
     expected = {at: [by_hand(rows, each["customer"], each[at]) for each in orders] for at in ("closed", "at")}
     for at, values in expected.items():
         assert [found.at(each["customer"], each[at]) for each in orders] == values
-    for name, engine in ENGINES.items():
+    for name, engine in engines.items():
         frame = bind_frame(ORDERS, engine(pl.DataFrame(orders, schema)), ORDERS.fields, numbered=True).frame
         frame = found.beside(frame, "customer", "closed", ["closed owner", "closed rate"])
         frame = found.beside(frame, "customer", "at", ["at owner", "at rate"], kind="datetime")
