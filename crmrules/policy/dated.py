@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, final
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from crmrules.errors import FieldError
 from crmrules.fields import Frozen, Source
@@ -87,7 +87,14 @@ class Fallback(BaseModel):
         return self
 
 
-Unowned = Literal["error", "nobody"] | Fallback
+def _kind_of_fallback(value: object) -> str:
+    return "word" if isinstance(value, str) else "payee"
+
+
+Unowned = Annotated[
+    Annotated[Literal["error", "nobody"], Tag("word")] | Annotated[Fallback, Tag("payee")],
+    Discriminator(_kind_of_fallback),
+]
 """What becomes of a record that nobody owns on its day: an error, no payee, or a fallback."""
 
 

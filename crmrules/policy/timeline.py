@@ -166,6 +166,9 @@ class Timeline:
             changes[key] = days, held
         return cls(types, changes, [*numbers], quarantined)
 
+    def __repr__(self) -> str:
+        return f"Timeline(of {len(self._changes)} keys, {len(self.types)} columns)"
+
     def __contains__(self, key: object) -> bool:
         return key in self._changes
 
