@@ -154,12 +154,15 @@ def unfit(source: Source, field: str, kinds: tuple[Kind, ...]) -> FieldError | N
         return source.unknown_field(field)
     if source.schema[field].kind in (*kinds, "null"):
         return None
+    hint = f"declare it as {kinds[0]}"
+    if kinds == ("text",) and source.schema[field].kind == "number":
+        hint += " and give it a role, such as `role: payee`: whole numbers then are taken as their digits"
     return FieldError(
         "D104",
         f"source `{source.name}`, field `{field}` is {source.schema[field]}, expected {' or '.join(kinds)}",
         source=source.name,
         field=field,
-        hint=f"declare it as {kinds[0]}",
+        hint=hint,
     )
 
 

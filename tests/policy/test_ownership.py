@@ -231,6 +231,16 @@ def test_mistakes_are_told_with_rows_days_and_what_to_write(
     assert told in str(caught.value)
 
 
+def test_owners_with_numbers_are_texts_with_a_role() -> None:
+    rows = [{**row("", None), "rep": 17}]
+    with pytest.raises(FieldError, match="give it a role") as caught:
+        Ownership.of(None, rows, **FIELDS)
+    assert caught.value.code == "D104"
+    source = Source(name="owners", fields={**TABLE.fields, "rep": {"type": "text", "role": "payee"}})
+    for data in (rows, pl.DataFrame(rows, schema_overrides={"since": pl.Date(), "until": pl.Date()})):
+        assert Ownership.of(source, data, **FIELDS).payees_at("A", d("2026-01-01")) == (("17", 1.0),)
+
+
 def test_tenths_sum_to_one() -> None:
     assert (
         len(
