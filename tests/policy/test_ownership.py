@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -386,7 +386,7 @@ def test_shares_sum_to_one_on_every_day_of_every_transition(data: st.DataObject)
     ),
 )
 def test_every_engine_gives_the_payees_of_single_records(
-    engines: dict[str, Callable[[pl.DataFrame], Any]],
+    from_polars: Mapping[str, Callable[[pl.DataFrame], Any]],
     rows: list[Row],
     transition: Transition | None,
     fallback: Any,
@@ -399,7 +399,7 @@ def test_every_engine_gives_the_payees_of_single_records(
         order["at"] = order["day"] and dt.datetime.combine(order["day"], dt.time(23, 59))
     schema = {"customer": pl.String(), "day": pl.Date(), "rep": pl.String(), "at": pl.Datetime("us")}
     source = Source(name="owners", fields={name: TABLE.fields[name] for name in table.columns})
-    for name, engine in engines.items():
+    for name, engine in from_polars.items():
         found = Ownership.of(source, engine(table), **FIELDS, transition=transition, fallback=fallback)
         expected = [found.payees_of(order, "customer", "day") for order in orders]
         assert [found.payees_of(order, "customer", "at") for order in orders] == expected

@@ -1,7 +1,7 @@
 """Dated facts: their days, their mistakes, and the same answer on every engine."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import narwhals as nw
@@ -161,7 +161,7 @@ def test_without_a_source_the_fields_are_as_the_data_has_them() -> None:
 
 
 def test_a_number_can_be_a_key_and_the_table_can_be_a_frame_of_any_engine(
-    engines: dict[str, Callable[[pl.DataFrame], Any]],
+    from_polars: Mapping[str, Callable[[pl.DataFrame], Any]],
 ) -> None:
     source = Source(name="owners", fields={**OWNERS.fields, "customer": "number"})
     table = pl.DataFrame(
@@ -169,7 +169,7 @@ def test_a_number_can_be_a_key_and_the_table_can_be_a_frame_of_any_engine(
     )
     orders = pl.DataFrame({"customer": [8, 7, 9, None], "closed": [d("2026-01-01")] * 4})
     declared = Source(fields={"customer": "number", "closed": "date"})
-    for engine in engines.values():
+    for engine in from_polars.values():
         found = Timeline.of(source, engine(table), **FIELDS, values=["owner"])
         assert found.at(7, d("2026-01-01")) == ("Ann",)
         frame = bind_frame(declared, engine(orders), declared.fields).frame
@@ -237,14 +237,14 @@ def by_hand(rows: list[Row], key: str | None, day: dt.date | None) -> tuple[Any,
 @settings(max_examples=50)
 @given(tables(), records)
 def test_every_engine_finds_what_a_plain_loop_finds(
-    engines: dict[str, Callable[[pl.DataFrame], Any]], rows: list[Row], orders: list[Row]
+    from_polars: Mapping[str, Callable[[pl.DataFrame], Any]], rows: list[Row], orders: list[Row]
 ) -> None:
     found = timeline(*rows, values=["owner", "rate"])
     schema = {"customer": pl.String(), "closed": pl.Date(), "at": pl.Datetime("us")}
     expected = {at: [by_hand(rows, each["customer"], each[at]) for each in orders] for at in ("closed", "at")}
     for at, values in expected.items():
         assert [found.at(each["customer"], each[at]) for each in orders] == values
-    for name, engine in engines.items():
+    for name, engine in from_polars.items():
         frame = bind_frame(ORDERS, engine(pl.DataFrame(orders, schema)), ORDERS.fields, numbered=True).frame
         frame = found.beside(frame, "customer", "closed", ["closed owner", "closed rate"])
         frame = found.beside(frame, "customer", "at", ["at owner", "at rate"], kind="datetime")

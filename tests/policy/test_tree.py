@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -249,7 +249,7 @@ orders = st.lists(
 @settings(max_examples=10)
 @given(orders)
 def test_a_record_counts_once_for_each_member_with_the_sum_of_its_payees_parts(
-    engines: dict[str, Callable[[pl.DataFrame], Any]], records: list[Row]
+    from_polars: Mapping[str, Callable[[pl.DataFrame], Any]], records: list[Row]
 ) -> None:
     found = tree(*LINES)
     amounts = {"one": 1, "two": 10, "three": 100}
@@ -263,7 +263,7 @@ def test_a_record_counts_once_for_each_member_with_the_sum_of_its_payees_parts(
         assert {member: sum(parts[at] for at in whose) for member, whose in rolled.items()} == by_hand
     source = Source(fields={**dict.fromkeys(amounts, "text"), "day": "date"})
     table = pl.DataFrame(records, {**dict.fromkeys(amounts, pl.String()), "day": pl.Date()})
-    for name, engine in engines.items():
+    for name, engine in from_polars.items():
         frame = bind_frame(source, engine(table), source.fields).frame
         lines = [[f"{payee} {level}" for level in range(found.depth)] for payee in amounts]
         for payee, columns in zip(amounts, lines, strict=True):
