@@ -48,6 +48,14 @@ class Cut:
     until: dt.date | None = None
 
 
+def is_later(until: dt.date | None, *days: object) -> bool:
+    """Whether one of the days, those of the record and of its credit, comes after the last day of a cut."""
+    if until is None:
+        return False
+    plain = [day.date() if isinstance(day, dt.datetime) else day for day in days]
+    return any(isinstance(day, dt.date) and day > until for day in plain)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -111,12 +111,13 @@ class OfFrames:
         moved = self.crediting is not None and self.crediting.moves_day
         period = frames.months_of_days(nw.col(DAY)) if moved else nw.col(binding.MONTH)
         if cut.until:
-            column = nw.col(DAY if moved else date)
-            moment = not moved and self.feed.source.fields[date].declared.kind == "datetime"
             limit = frames.carried(cut.until + dt.timedelta(days=1))
             assert isinstance(limit, float)
-            limit *= frames.MICROSECONDS_A_DAY if moment else 1.0
-            frame = frame.filter((column < limit) | column.is_null())
+            moment = self.feed.source.fields[date].declared.kind == "datetime"
+            limits = {date: limit * (frames.MICROSECONDS_A_DAY if moment else 1.0)}
+            limits |= {DAY: limit} if moved else {}
+            for name, beyond in limits.items():
+                frame = frame.filter((nw.col(name) < beyond) | nw.col(name).is_null())
         if MONTHS[cut.unit] > 1:
             period = frames.floored(period, float(MONTHS[cut.unit]))
         if not frame.implementation.is_pandas_like():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 from crmrules import binding, frames, money
 from crmrules.expr.check import Checked
 from crmrules.expr.scalar import compile_first, compile_record
-from crmrules.kpi.feed import Cut, Feed, Key, Totals, assembled
+from crmrules.kpi.feed import Cut, Feed, Key, Totals, assembled, is_later
 from crmrules.kpi.measure import Slot, Tally, part
 from crmrules.kpi.period import Period
 from crmrules.kpi.pulled import ORDERED, PULLED, collapse
@@ -86,7 +86,7 @@ class OfRecords:
                 feed.refuse(where, lost, dated=False)
             plain_day = day.date() if isinstance(day, dt.datetime) else day
             period = Period.of(plain_day, cut.unit)
-            if (cut.until and plain_day > cut.until) or (cut.period and period != cut.period):
+            if is_later(cut.until, plain_day, row[date]) or (cut.period and period != cut.period):
                 continue
             if None in groups:
                 feed.refuse(where, lost, dated=True)

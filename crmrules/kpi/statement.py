@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 from crmrules.expr import tree
 from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.expr.traced import Step, shown_value, trace
+from crmrules.kpi.feed import is_later
 from crmrules.kpi.measure import part
 from crmrules.kpi.of_records import shared
 from crmrules.kpi.standing import Result, Standing
@@ -226,7 +227,7 @@ class Explainer:
             ]
             plain = day.date() if isinstance(day, dt.datetime) else day
             outside = plain is not None and (
-                plain not in standing.period or (self.until is not None and plain > self.until)
+                plain not in standing.period or is_later(self.until, plain, row[date])
             )
             if not mine or outside:
                 continue

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.policy.rules import Policy, Rule
+from crmrules.policy.sequence import Sequence
+
+Located = tuple[tuple[str | int, ...], CrmRulesError]
 
 
 def resolved(name: str, policies: Mapping[str, Policy]) -> Policy:
@@ -88,4 +91,96 @@ def flat(policy: Policy) -> Policy:
     )
 
 
-__all__ = ["flat", "resolved"]
+def derived(policy: Policy) -> dict[str, Sequence]:
+    """The sequences of a policy and of those that it includes or has as levels."""
+    found: dict[str, Sequence] = {}
+    for part in (*policy.include, *policy.levels.values()):
+        found |= derived(part) if isinstance(part, Policy) else {}
+    return {**found, **policy.sequences}
+
+
+def misfits(policy: Policy) -> Iterator[Located]:
+    """What does not go together in a policy and those that it is made of, with the way to the part.
+
+    Parts that are only named, and those that do not fit by themselves, are left out.
+    """
+    for position, part in enumerate(policy.include):
+        if isinstance(part, Policy):
+            for error in (*_lost_by_including(part, policy), *_sequences_twice(part, policy)):
+                yield ("include", position), error
+    splitting: list[str] = []
+    for name, part in policy.levels.items():
+        if not isinstance(part, Policy):
+            continue
+        for error in (*_lost_in_level(part), *_sequences_twice(part, policy)):
+            yield ("levels", name), error
+        if not names_payees(part):
+            continue
+        splitting.append(name)
+        if policy.combine in ("min", "max"):
+            yield ("levels", name), _split("levels that are combined by " + policy.combine)
+        elif len(splitting) > 1:
+            yield ("levels", name), _split(f"another one in level `{splitting[0]}`")
+    if policy.combine in ("product", "min", "max") and not policy.levels:
+        for position, part in enumerate(policy.include):
+            if isinstance(part, Policy) and names_payees(part):
+                yield ("include", position), _split(f"`combine: {policy.combine}`")
+
+
+def names_payees(policy: Policy) -> bool:
+    """Whether a rule of a policy, or of one that it includes, names payees."""
+    credits = [rule.credit for rule in policy.rules]
+    credits += [change.credit for change in policy.override.values() if change.credit is not None]
+    return any(isinstance(credit, tuple) for credit in credits) or any(
+        isinstance(part, Policy) and names_payees(part) for part in policy.include
+    )
+
+
+def _split(what: str) -> CrmRulesError:
+    return CrmRulesError(
+        "C202",
+        f"a list of payees does not go with {what}",
+        hint="put the payees into `payees:` of the whole policy",
+    )
+
+
+def _lost_by_including(part: Policy, policy: Policy) -> Iterator[CrmRulesError]:
+    if part.levels:
+        yield CrmRulesError(
+            "C214", "a policy with levels cannot be included", hint="include the policies of its levels"
+        )
+    for key in ("payees", "returns"):
+        if getattr(part, key) is not None and getattr(policy, key) is None:
+            yield CrmRulesError(
+                "C214",
+                f"including brings the rules of a policy along, not its `{key}`",
+                hint=f"write `{key}:` here too",
+            )
+
+
+def _lost_in_level(part: Policy) -> Iterator[CrmRulesError]:
+    if part.levels:
+        yield CrmRulesError(
+            "C214", "a level has no levels of its own", hint="name the levels below it here instead"
+        )
+    for key in ("payees", "returns"):
+        if getattr(part, key) is not None:
+            yield CrmRulesError(
+                "C214",
+                f"a level says how much counts, and `{key}` is about the whole policy",
+                hint=f"write `{key}:` beside `levels:`",
+            )
+
+
+def _sequences_twice(part: Policy, policy: Policy) -> Iterator[CrmRulesError]:
+    known = derived(policy)
+    for name, sequence in derived(part).items():
+        if known[name] != sequence:
+            yield CrmRulesError(
+                "C215",
+                f"`{name}` is another sequence here than elsewhere in the policy",
+                hint="choose another name for one of them",
+            )
+
+
+__all__ = ["Located", "derived", "flat", "misfits", "names_payees", "resolved"]

@@ -5,22 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from crmrules.errors import CrmRulesError, ExpressionError, FieldError
+from crmrules.errors import CrmRulesError, ExpressionError, FieldError, closest, did_you_mean
 from crmrules.expr import tree
 from crmrules.expr.check import Checked, Schema, check
 from crmrules.expr.parse import parse
 from crmrules.fields import Source
+from crmrules.policy import compose
+from crmrules.policy.compose import Located
 from crmrules.policy.condition import Condition
 from crmrules.policy.payees import Payee, SplitTable
 from crmrules.policy.rules import Policy, Rule
+from crmrules.policy.sequence import Sequence as Numbering
 from crmrules.policy.sequence import schema_with
 
-Located = tuple[tuple[str | int, ...], CrmRulesError]
+
+def problems(policy: Policy, source: Source, derived: Mapping[str, Numbering]) -> Iterator[Located]:
+    """Everything in a policy that does not fit a source, with the policies that are written in it; those
+    that are only named are looked at by themselves."""
+    for key, parts in (("include", enumerate(policy.include)), ("levels", policy.levels.items())):
+        for name, part in parts:
+            if isinstance(part, Policy):
+                for path, error in problems(part, source, {}):
+                    yield (key, name, *path), error
+    yield from compose.misfits(policy)
+    yield from _own_problems(policy, source, {**derived, **compose.derived(policy)})
 
 
-def problems(policy: Policy, source: Source) -> Iterator[Located]:
-    """Everything in a policy that does not fit a source; included policies and levels are taken as they are,
-    since they are looked at by themselves."""
+def _own_problems(policy: Policy, source: Source, derived: Mapping[str, Numbering]) -> Iterator[Located]:
     schema = source.schema
     for name, sequence in policy.sequences.items():
         if name in schema:
@@ -34,9 +45,11 @@ def problems(policy: Policy, source: Source) -> Iterator[Located]:
                     yield ("sequences", name, part), source.unknown_field(field)
         if sequence.where is not None:
             yield from _tried(("sequences", name, "where"), lambda where=sequence.where: where.check(schema))
-    wider = schema_with(source, policy.sequences)
+    wider = schema_with(source, derived)
     for position, rule in enumerate(policy.rules):
         yield from _rule_problems(rule, ("rules", position), policy, source, wider)
+    for name, change in policy.override.items():
+        yield from _rule_problems(change.alone(), ("override", name), policy, source, wider)
     for dimension, fields in policy.specificity.items():
         for field in fields:
             if field not in wider:
@@ -44,12 +57,11 @@ def problems(policy: Policy, source: Source) -> Iterator[Located]:
     if isinstance(policy.payees, SplitTable):
         yield from _need_id(source, ("payees",), "payees in a table of their own")
     elif policy.payees is not None:
-        yield from _payees_problems(policy.payees, ("payees",), wider)
+        yield from _payees_problems(policy.payees, ("payees",), policy, wider)
     if policy.returns is not None:
         yield from _need_id(source, ("returns",), "returns")
         yield from _tried(("returns", "when"), lambda: policy.returns.when.check(wider))
-        if policy.returns.original not in schema:
-            yield ("returns", "original"), source.unknown_field(policy.returns.original)
+        yield from _original_problems(policy.returns.original, source)
 
 
 def _rule_problems(
@@ -66,7 +78,7 @@ def _rule_problems(
         formula = rule.credit
         yield from _tried((*path, "credit"), lambda: share(formula, schema))
     elif isinstance(rule.credit, tuple):
-        yield from _payees_problems(rule.credit, (*path, "credit"), schema)
+        yield from _payees_problems(rule.credit, (*path, "credit"), policy, schema)
         if policy.combine in ("product", "min", "max"):
             yield (
                 (*path, "credit"),
@@ -78,8 +90,39 @@ def _rule_problems(
             )
 
 
+def _original_problems(field: str, source: Source) -> Iterator[Located]:
+    id_field = source.role("id")
+    if field not in source.schema:
+        yield ("returns", "original"), source.unknown_field(field)
+    elif id_field is not None and source.schema[field].kind != source.schema[id_field].kind:
+        yield ("returns", "original"), _other_type(source, field, source.schema[id_field].kind)
+
+
+def table_problems(payees: SplitTable, table: Source, source: Source) -> Iterator[Located]:
+    """What does not fit in a table of payees of the records of a source."""
+    id_field = source.role("id")
+    kinds = {"record": source.schema[id_field].kind if id_field else "text", "to": "text"}
+    kinds |= {"share": "number", "overlay": "bool"}
+    for key, kind in kinds.items():
+        field = getattr(payees, key)
+        if field is not None and field not in table.fields:
+            yield ("payees", key), table.unknown_field(field)
+        elif field is not None and table.schema[field].kind != kind:
+            yield ("payees", key), _other_type(table, field, kind)
+
+
+def _other_type(source: Source, field: str, kind: str) -> FieldError:
+    return FieldError(
+        "F113",
+        f"field `{field}` of `{source.name}` is {source.fields[field].type}, where {kind} is needed",
+        source=source.name,
+        field=field,
+        hint=f"name another field, or declare it as {kind}",
+    )
+
+
 def _payees_problems(
-    payees: Sequence[Payee], path: tuple[str | int, ...], schema: Schema
+    payees: Sequence[Payee], path: tuple[str | int, ...], policy: Policy, schema: Schema
 ) -> Iterator[Located]:
     for position, each in enumerate(payees):
         yield from _tried((*path, position, "to"), lambda each=each: payee(each.to, schema))
@@ -87,6 +130,16 @@ def _payees_problems(
             formula = each.share
             yield from _tried((*path, position, "share"), lambda formula=formula: share(formula, schema))
     fixed = [each.share for each in payees if not each.overlay and isinstance(each.share, float)]
+    formulas = any(isinstance(each.share, str) and not each.overlay for each in payees)
+    if policy.shares == "exactly_one" and not formulas and math.fsum(fixed) < 1 - 1e-9:
+        yield (
+            path,
+            CrmRulesError(
+                "C203",
+                f"the shares sum to {math.fsum(fixed):g}, and `shares: exactly_one` is declared",
+                hint="let them sum to 1, or leave `shares:` out",
+            ),
+        )
     if math.fsum(fixed) > 1 + 1e-9:
         yield (
             path,
@@ -133,7 +186,17 @@ def share(text: str, schema: Schema) -> Checked:
 
 def payee(text: str, schema: Schema) -> Checked:
     """An expression that gives a payee. Raises ExpressionError for one that gives no text."""
-    checked = check(parse(text), schema, text=text)
+    node = parse(text)
+    if isinstance(node, tree.Name) and node.name not in schema:
+        near = did_you_mean(node.name, schema) if closest(node.name, schema) else ""
+        raise ExpressionError(
+            "E101",
+            f"unknown name `{node.name}`",
+            text=text,
+            span=node.span,
+            hint=(f"{near}, or " if near else "") + f"put a payee's own name in quotes: \"'{node.name}'\"",
+        )
+    checked = check(node, schema, text=text)
     if checked.type.kind not in ("text", "null"):
         raise ExpressionError(
             "E102",
@@ -157,8 +220,11 @@ def rank(condition: Condition, specificity: Mapping[str, Sequence[str]]) -> tupl
 def names_read(policy: Policy) -> list[str]:
     """The fields that a policy reads, by name, where no source says what there is."""
     trees = [rule.when.tree for rule in policy.rules]
-    texts = [rule.credit for rule in policy.rules if isinstance(rule.credit, str)]
-    listed = [payee for rule in policy.rules if isinstance(rule.credit, tuple) for payee in rule.credit]
+    changed = [change.alone() for change in policy.override.values()]
+    trees += [rule.when.tree for rule in changed]
+    rules = [*policy.rules, *changed]
+    texts = [rule.credit for rule in rules if isinstance(rule.credit, str)]
+    listed = [payee for rule in rules if isinstance(rule.credit, tuple) for payee in rule.credit]
     listed += policy.payees if isinstance(policy.payees, tuple) else ()
     texts += [text for each in listed for text in (each.to, each.share) if isinstance(text, str)]
     trees += [each.where.tree for each in policy.sequences.values() if each.where is not None]
@@ -166,8 +232,11 @@ def names_read(policy: Policy) -> list[str]:
     names = [name for node in trees for name in tree.names(node)]
     for sequence in policy.sequences.values():
         names += [*sequence.per, *sequence.by]
+    if policy.returns is not None:
+        names += [*tree.names(policy.returns.when.tree), policy.returns.original]
     for fields in policy.specificity.values():
         names += fields
     for each in (*policy.levels.values(), *policy.include):
         names += names_read(each) if isinstance(each, Policy) else []
-    return [name for name in dict.fromkeys(names) if name not in policy.sequences]
+    derived = compose.derived(policy)
+    return [name for name in dict.fromkeys(names) if name not in derived]

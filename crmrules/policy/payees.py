@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Literal, final
 
 import pydantic
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 
 from crmrules.fields import Frozen
 from crmrules.policy.condition import Condition
 from crmrules.policy.dated import Shares
 
-Share = Annotated[float, Field(ge=0, le=1)]
+
+def no_bool(value: object) -> object:
+    """Yes and no are no numbers, although Python takes them for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no share: write 0 to 1, such as 0.5 for a half")
+    return value
+
+
+Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(no_bool)]
 MOST_OVERLAY = 10.0
 """The largest overlay share, 1000 %."""
 
@@ -21,7 +29,8 @@ def _kind_of_share(value: object) -> str:
 
 
 PayeeShare = Annotated[
-    Annotated[float, Field(ge=0, le=MOST_OVERLAY), Tag("share")] | Annotated[str, Tag("formula")],
+    Annotated[float, Field(ge=0, le=MOST_OVERLAY), BeforeValidator(no_bool), Tag("share")]
+    | Annotated[str, Tag("formula")],
     Discriminator(_kind_of_share),
 ]
 
@@ -69,11 +78,12 @@ class SplitTable(BaseModel):
 
 
 def _kind_of_payees(value: object) -> str:
-    return "list" if isinstance(value, list | tuple) else "table"
+    return "list" if isinstance(value, list | tuple) else "table of payees"
 
 
 Payees = Annotated[
-    Annotated[tuple[Payee, ...], Field(min_length=1), Tag("list")] | Annotated[SplitTable, Tag("table")],
+    Annotated[tuple[Payee, ...], Field(min_length=1), Tag("list")]
+    | Annotated[SplitTable, Tag("table of payees")],
     Discriminator(_kind_of_payees),
 ]
 

@@ -127,10 +127,23 @@ class RuleChange(BaseModel):
     because: Because | None = None
     effective: Effective | None = None
 
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> RuleChange:
+        if not self.model_fields_set:
+            raise ValueError("nothing is changed: write what is different, such as credit: 0.5")
+        for name in self.model_fields_set - {"effective"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"`{name}` has no value: write one, or leave it out to keep the rule's")
+        return self
+
     def on(self, rule: Rule) -> Rule:
-        """The rule with the change."""
+        """The rule with the change; `effective` without a value makes it hold always."""
         changes = {name: getattr(self, name) for name in self.model_fields_set}
         return rule.model_copy(update=changes)
+
+    def alone(self) -> Rule:
+        """A rule of nothing but the change."""
+        return self.on(Rule(when=Condition.of(False), credit=0.0, because="the change alone"))
 
 
 @final
@@ -187,7 +200,9 @@ class Policy(BaseModel):
         if self.levels and self.combine not in ("first", "product", "min", "max"):
             raise ValueError(f"levels do not go with `{self.combine}`: combine: product, min or max")
         if bool(self.specificity) != (self.combine == "most_specific"):
-            raise ValueError("`specificity` and `combine: most_specific` go together")
+            raise ValueError(
+                "`specificity` goes with most_specific, and the other way round: write both or none of them"
+            )
         names = [rule.name for rule in self.rules if rule.name]
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ValueError(f"two rules are called {twice[0]!r}: choose another name")
@@ -211,11 +226,16 @@ class Policy(BaseModel):
             raise error
         return Crediting(self, source, tables or {})
 
-    def problems(self, source: Source) -> Iterator[tuple[tuple[str | int, ...], CrmRulesError]]:
-        """Everything that does not fit the source, with the way to it."""
+    def problems(
+        self, source: Source, derived: Mapping[str, Sequence] | None = None
+    ) -> Iterator[tuple[tuple[str | int, ...], CrmRulesError]]:
+        """Everything that does not fit the source, with the way to it.
+
+        derived: the sequences of the policies that are named in it.
+        """
         from crmrules.policy.fit import problems
 
-        return problems(self, source)
+        return problems(self, source, derived or {})
 
     def credit(
         self, records: object, source: Source | None = None, tables: Mapping[str, object] | None = None

@@ -14,8 +14,9 @@ from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Model
 from crmrules.kpi.score import Plan
-from crmrules.policy.compose import flat, resolved
+from crmrules.policy.compose import derived, flat, misfits, resolved
 from crmrules.policy.crediting import Crediting
+from crmrules.policy.fit import table_problems
 from crmrules.policy.payees import SplitTable
 from crmrules.policy.rules import Policy
 from crmrules.policy.sequence import schema_with
@@ -204,7 +205,7 @@ def _part_of_policy(error: CrmRulesError, policy: Policy) -> str:
     return "levels" if policy.levels else "include"
 
 
-def _table_problems(policy: Policy, book: Rulebook) -> Iterator[Located]:
+def _table_problems(policy: Policy, book: Rulebook, source: Source) -> Iterator[Located]:
     """What does not fit in the table of payees."""
     payees = policy.payees
     if not isinstance(payees, SplitTable):
@@ -212,11 +213,7 @@ def _table_problems(policy: Policy, book: Rulebook) -> Iterator[Located]:
     if payees.table not in book.sources:
         yield ("payees", "table"), _unknown("B212", "source", payees.table, book.sources)
         return
-    fields = book.sources[payees.table].fields
-    for key in ("record", "to", "share", "overlay"):
-        field = getattr(payees, key)
-        if field is not None and field not in fields:
-            yield ("payees", key), _unknown("F102", f"field of `{payees.table}`", field, fields)
+    yield from table_problems(payees, book.sources[payees.table], source)
 
 
 @final
@@ -249,15 +246,22 @@ class _Feeds:
 
     def policy_problems(self, name: str, policy: Policy, source: Source) -> Iterator[Located]:
         """Everything that does not fit in one policy, by itself and with those that it is made of."""
-        found = [*policy.problems(source)]
-        yield from found
         try:
-            whole = flat(resolved(name, self.book.policies))
+            whole = resolved(name, self.book.policies)
+        except CrmRulesError as error:
+            yield from policy.problems(source)
+            yield (_part_of_policy(error, policy),), error
+            return
+        found = {(path, str(error)): error for path, error in policy.problems(source, derived(whole))}
+        found |= {(path, str(error)): error for path, error in misfits(whole)}
+        yield from ((path, error) for (path, _), error in found.items())
+        yield from _table_problems(policy, self.book, source)
+        try:
+            flattened = flat(whole)
             if not found:
-                self.creditings[name] = whole.on(source)
+                self.creditings[name] = flattened.on(source)
         except CrmRulesError as error:
             yield (_part_of_policy(error, policy),), error
-        yield from _table_problems(policy, self.book)
 
     def is_homeless(self, measure: Measure) -> bool:
         """Whether the policy of a measure has no source, which is said at the policy already."""

@@ -16,7 +16,8 @@ from crmrules.kpi.curve import Linear
 from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Grade, Model
-from crmrules.policy.rules import Default, Policy, Rule
+from crmrules.policy.payees import Payee, Returns, SplitTable
+from crmrules.policy.rules import Default, Policy, Rule, RuleChange
 from crmrules.policy.sequence import Sequence
 from crmrules.rulebook.book import Rulebook
 from crmrules.triggers import KINDS
@@ -69,6 +70,9 @@ _EXAMPLES = {
     "by": 'by: {day: 20, time: "18:00"}',
     "day": "day: 20",
     "per": "per: customer",
+    "to": "to: salesperson",
+    "share": "share: 0.5",
+    "original": "original: original_id",
 }
 
 
@@ -86,6 +90,8 @@ _SENTENCES: Mapping[str, str] = {
     "int_from_float": "expected a whole number",
     "bool_type": "expected true or false",
     "bool_parsing": "expected true or false",
+    "too_short": "expected at least one",
+    "string_too_short": "expected some text",
 }
 """What pydantic says in words of Python, by its type of error, in words of documents."""
 
@@ -103,6 +109,9 @@ _HARMLESS: Mapping[str, Any] = {
 """What stands in for a part that is misshapen and that other parts need, so that the rest can still be
 looked at."""
 
+_NO_CREDIT = {"float_type", "less_than_equal", "greater_than_equal", "too_short"}
+_WHOLE = {"effective", "payees", "returns", "credit", "override"}
+
 _HARMLESS_FIELD = {"type": "null"}
 
 
@@ -112,6 +121,8 @@ def _missing_hint(name: str) -> str:
 
 def _expected_hint(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
+    if "credit" in error["loc"] and error["type"] in _NO_CREDIT:
+        return "write a share from 0 to 1, a formula such as paid / amount, or a list such as [{to: seller}]"
     if error["type"] in ("model_type", "dict_type") and str(error["loc"][-1]) in _EXAMPLES:
         return f"write for example {_EXAMPLES[str(error['loc'][-1])]}"
     if "expected" in context and error["type"] == "literal_error":
@@ -136,6 +147,16 @@ def _keys(path: Path, data: object) -> Iterable[str]:
             model = Policy
         case ("policies", _, "rules", _):
             model = Rule
+        case ("policies", _, "rules", _, "credit", int()) | ("policies", _, "payees", int()):
+            model = Payee
+        case ("policies", _, "rules", _, "effective"):
+            return ("from", "to")
+        case ("policies", _, "payees"):
+            model = SplitTable
+        case ("policies", _, "returns"):
+            model = Returns
+        case ("policies", _, "override", _):
+            model = RuleChange
         case ("policies", _, "default"):
             model = Default
         case ("policies", _, "sequences", _):
@@ -203,20 +224,33 @@ class Pruned:
         location = tuple(error["loc"])
         if error["type"] == "missing":
             return (*self.existing(location), location[-1]) in self.taken
+        if error["type"] == "too_short" and error["input"]:
+            return True  # none is left of those that have errors of their own
         return dotted(self.original(self.existing(location))) in {each.path for each in document.problems}
 
     def cut(self, locations: list[Path]) -> bool:
         """Take the parts out, the deepest first, or put something harmless in their place where a part is
         required; False if nothing is left to take."""
-        for location in sorted(locations, key=lambda path: (len(path), str(path)), reverse=True):
-            path = self.existing(location)
-            missing = location[-1] if len(location) > len(path) else None
+        parts = dict.fromkeys(
+            self.part(location)
+            for location in sorted(locations, key=lambda path: (len(path), str(path)), reverse=True)
+        )
+        for path, missing in parts:
             at = _at(self.data, path)
             if missing in _HARMLESS and isinstance(at, dict):
                 at[missing] = copy.deepcopy(_HARMLESS[str(missing)])
             elif not self.take(path):
                 return False
         return True
+
+    def part(self, location: Path) -> tuple[Path, str | int | None]:
+        """The part to take out for an error at a location, and what is missing in it, if that is the error:
+        what is only understood as a whole, such as a list of payees, as a whole."""
+        path = self.existing(location)
+        for place, step in enumerate(path):
+            if place > 1 and path[0] == "policies" and step in _WHOLE:
+                return path[: place + 1], None
+        return path, location[-1] if len(location) > len(path) else None
 
     def take(self, path: Path) -> bool:
         if not path:
