@@ -146,6 +146,13 @@ class RuleChange(BaseModel):
         return self.on(Rule(when=Condition.of(False), credit=0.0, because="the change alone"))
 
 
+def _default_or_levels(schema: dict[str, Any]) -> None:
+    """Levels have defaults of their own, so a policy that has levels needs none."""
+    schema["required"].remove("default")
+    levels = {"required": ["levels"], "properties": {"levels": {"minProperties": 1}}}
+    schema["anyOf"] = [{"required": ["default"]}, levels]
+
+
 @final
 class Policy(BaseModel):
     """Which records of a source count, how much, and for whom.
@@ -170,7 +177,7 @@ class Policy(BaseModel):
     returns: records that take back what an earlier one gave.
     """
 
-    model_config = Frozen
+    model_config = pydantic.ConfigDict(**Frozen, json_schema_extra=_default_or_levels)
 
     rules: tuple[Rule, ...] = ()
     default: Annotated[Default, BeforeValidator(_default, json_schema_input_type=Share | Default)]
