@@ -11,6 +11,7 @@ from typing import Any, final
 from crmrules import frames
 from crmrules.errors import CrmRulesError, shown
 from crmrules.fields import BadRow
+from crmrules.policy.facts import counted
 from crmrules.policy.identity import Kind
 from crmrules.policy.settle import Claimant, Decision
 from crmrules.tables import Table, cell
@@ -212,8 +213,8 @@ class Collisions:
     def table(self, most: int | None = None) -> Table:
         """The pairs for reading, at most so many."""
         pairs = [(each, pair) for each in self.contested for pair in each.pairs][:most]
-        found = (_count(len(self.pairs), "collision"), _count(len(self.contested), "contested customer"))
-        title = f"{found[0]}: {found[1]}, {_count(self.records, 'record')}"
+        found = (counted(len(self.pairs), "collision"), counted(len(self.contested), "contested customer"))
+        title = f"{found[0]}: {found[1]}, {counted(self.records, 'record')}"
         table = Table(title, ["Customer", "First", "When", "Second", "Days", "Evidence", "Goes to"], (2,))
         for each, pair in pairs:
             table.add(
@@ -237,19 +238,19 @@ class Collisions:
         if self.left_out:
             first = self.left_out[0]
             why = f"{shown(first.record)}: {first.reason}"
-            said.append(f"left out: {_count(len(self.left_out), 'record')}, the first {why}")
+            said.append(f"left out: {counted(len(self.left_out), 'record')}, the first {why}")
         if self.quarantined:
-            said.append(f"set aside: {_count(len(self.quarantined), 'row')}; see `quarantined`")
+            said.append(f"set aside: {counted(len(self.quarantined), 'row')}; see `quarantined`")
         if len(self.pairs) > MOST_ROWS:
             said.append(f"the first {MOST_ROWS} pairs are shown; `table()` has all")
         return said
 
     def explain(self, record: object, source: str | None = None) -> Contested:
-        """The contested customer of a record. Raises CrmRulesError (C202) where nobody else claims it."""
+        """The contested customer of a record. Raises CrmRulesError (L102) where nobody else claims it."""
         found = self.of(record, source)
         if found is None:
             raise CrmRulesError(
-                "C202",
+                "L102",
                 f"record {shown(record)} is in no collision",
                 hint="`contested` lists the customers whom several people claim",
             )
@@ -270,10 +271,6 @@ class Collisions:
 
     def _repr_html_(self) -> str:
         return self.table(MOST_ROWS).html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _goes_to(decision: Decision) -> str:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, final
 import pydantic
 from pydantic import BaseModel, Field
 
-from crmrules import binding, frames
+from crmrules import binding, frames, types
 from crmrules.errors import FieldError, did_you_mean
 from crmrules.fields import BadRow, Frozen, Source
 from crmrules.policy.collided import Collisions, Contested, Crowd, Evidence, LeftOut, Pair, Side
+from crmrules.policy.facts import text_of, unfit, whole
 from crmrules.policy.identity import KEYS, Kind
 from crmrules.policy.matching import Matches, match
 from crmrules.policy.near import LEAST_SIMILARITY, similarity
@@ -85,20 +86,24 @@ class Collision(BaseModel):
 
     def problems(self, source: Source) -> Iterator[tuple[tuple[str | int, ...], FieldError]]:
         """Everything that does not fit a source, with the way to it."""
-        kinds = {"who": ("text", "number"), "when": ("date", "datetime"), "activity": ("date", "datetime")}
+        kinds: Mapping[str, tuple[types.Kind, ...]] = {
+            "who": ("text", "number"),
+            "when": ("date", "datetime"),
+            "activity": ("date", "datetime"),
+        }
         for part, allowed in kinds.items():
             name = getattr(self, part)
-            if name is not None and (error := _unfit(source, name, allowed)):
+            if name is not None and (error := unfit(source, name, allowed)):
                 yield (part,), error
         several = len(self.source) > 1
         for kind, names in self.keys.items():
             for name in names:
                 if several and name not in source.fields:
                     continue
-                if error := _unfit(source, name, ("text", "number")):
+                if error := unfit(source, name, ("text", "number")):
                     yield ("keys", kind), error
         for name in self.ties:
-            if error := _unfit(source, name, None):
+            if error := unfit(source, name, ()):
                 yield ("ties",), error
 
     def find(self, records: object, source: Source | Sequence[Source] | None = None) -> Collisions:
@@ -122,7 +127,7 @@ class Collision(BaseModel):
         sources = {each.name: each for each in ([source] if isinstance(source, Source) else source or ())}
         if unknown := [name for name in records if name not in sources]:
             raise FieldError(
-                "C203",
+                "L103",
                 f"there is data for `{unknown[0]}`, but no such source",
                 source=unknown[0],
                 hint=did_you_mean(unknown[0], sources) or "pass the declared sources",
@@ -152,18 +157,6 @@ class Collision(BaseModel):
 def find_collisions(records: object, source: Source | None = None, **declared: Any) -> Collisions:
     """The collisions in records, without a declaration of its own: see `Collision` and `Collision.find`."""
     return Collision(**declared).find(records, source)
-
-
-def _unfit(source: Source, name: str, kinds: tuple[str, ...] | None) -> FieldError | None:
-    if name not in source.fields:
-        hint = did_you_mean(name, source.fields)
-        said = f"source `{source.name}` has no field `{name}`"
-        return FieldError("F102", said, source=source.name, field=name, hint=hint)
-    declared = source.schema[name]
-    if kinds is None or declared.kind in kinds or declared.kind == "null":
-        return None
-    said = f"field `{name}` of source `{source.name}` is declared as {declared}"
-    return FieldError("C201", said, source=source.name, field=name, hint=f"it must be {' or '.join(kinds)}")
 
 
 @final
@@ -241,7 +234,7 @@ def _taken(rule: Collision, source: Source, data: object, sources: Sequence[Sour
     columns, positions, bad = _columns(
         source, data, [*rule.fields, *fields, *([id_field] if id_field else [])]
     )
-    ids = _whole(columns[id_field]) if id_field else [*positions]
+    ids = [*map(whole, columns[id_field])] if id_field else [*positions]
     who = _texts(columns[rule.who])
     when, activity = (
         _moments(columns[name], any(each.schema[name].kind == "datetime" for each in sources))
@@ -297,14 +290,9 @@ def _columns(
     return columns, positions, framed.quarantined
 
 
-def _whole(values: Sequence[Scalar]) -> list[Scalar]:
-    """Whole numbers as such, so that a record's id looks as the host wrote it."""
-    return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
-
-
 def _texts(values: Sequence[Scalar]) -> list[str | None]:
     """Texts without blanks around them, numbers as their digits, None for what is empty."""
-    return [str(value).strip() or None if value is not None else None for value in _whole(values)]
+    return [text_of(value).strip() or None if value is not None else None for value in values]
 
 
 def _instant(moment: dt.date) -> int:

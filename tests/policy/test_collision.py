@@ -285,11 +285,11 @@ def test_a_declaration_that_cannot_be_is_refused(changes: Record, said: str) -> 
     ("changes", "path", "said"),
     [
         ({"who": "agnt"}, ("who",), "has no field `agnt`"),
-        ({"when": "company"}, ("when",), "`company` of source `leads` is declared as text"),
+        ({"when": "company"}, ("when",), "source `leads`, field `company` is text"),
         (
             {"keys": {"phone": ("phone", "created")}},
             ("keys", "phone"),
-            "`created` of source `leads` is declared as",
+            "source `leads`, field `created` is date, expected text or number",
         ),
         ({"keys": {"phone": ("mobile",)}}, ("keys", "phone"), "has no field `mobile`"),
         ({"ties": ("priority",)}, ("ties",), "has no field `priority`"),
