@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from crmrules.kpi.scorecard import Scorecard
     from crmrules.kpi.statement import Statement
     from crmrules.policy import Condition, Policy, Rule, Verdict, field
+    from crmrules.policy.claims import Claims
+    from crmrules.policy.collision import Collision, find_collisions
     from crmrules.rulebook import Rulebook
     from crmrules.triggers import Behind, Intent, Reached
 
@@ -33,6 +35,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Behind": "crmrules.triggers",
+    "Claims": "crmrules.policy.claims",
+    "Collision": "crmrules.policy.collision",
     "Condition": "crmrules.policy",
     "CrmRulesError": "crmrules.errors",
     "Expression": "crmrules.expr",
@@ -57,10 +61,13 @@ _HOMES = {
     "Statement": "crmrules.kpi.statement",
     "Verdict": "crmrules.policy",
     "field": "crmrules.policy",
+    "find_collisions": "crmrules.policy.collision",
 }
 
 __all__ = [
     "Behind",
+    "Claims",
+    "Collision",
     "Condition",
     "CrmRulesError",
     "Expression",
@@ -85,6 +92,7 @@ __all__ = [
     "Statement",
     "Verdict",
     "field",
+    "find_collisions",
 ]
 
 
