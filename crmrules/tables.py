@@ -116,6 +116,38 @@ class Table:
         return "".join([*parts, "</tbody></table>"])
 
 
+MOST_ROWS = 60
+"""How many rows a result shows by itself; its `table()` has them all."""
+
+
+class Shown:
+    """A result that shows itself: as a table and notes, in text, in a terminal and in a notebook."""
+
+    __slots__ = ()
+
+    def table(self, most: int | None = None) -> Table:
+        """The result for reading, at most so many rows."""
+        raise NotImplementedError
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the table does not say, in sentences."""
+        return ()
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.table(MOST_ROWS)), *self.notes])
+
+    __repr__ = __str__
+
+    def __rich__(self) -> object:
+        from rich.console import Group
+
+        return Group(self.table(MOST_ROWS), *self.notes)
+
+    def _repr_html_(self) -> str:
+        return self.table(MOST_ROWS).html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+
+
 MISSING = "–"
 
 

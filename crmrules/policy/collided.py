@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any, final
 
 from crmrules import frames
@@ -14,10 +13,7 @@ from crmrules.fields import BadRow
 from crmrules.policy.facts import counted
 from crmrules.policy.identity import Kind
 from crmrules.policy.settle import Claimant, Decision
-from crmrules.tables import Table, cell
-
-MOST_ROWS = 60
-"""How many pairs are shown by themselves; `table()` has them all."""
+from crmrules.tables import MOST_ROWS, Shown, Table, cell
 
 
 @final
@@ -114,7 +110,7 @@ class Crowd:
 
 @final
 @dataclass(frozen=True, repr=False, slots=True)
-class Collisions:
+class Collisions(Shown):
     """The result of `Collision.find`: shows itself as a table of pairs in a terminal and a notebook.
 
     pairs, contested: in the order of their first claims. crowded: keys that were no evidence. left_out:
@@ -258,19 +254,6 @@ class Collisions:
 
     def __len__(self) -> int:
         return len(self.pairs)
-
-    def __str__(self) -> str:
-        return "\n".join([str(self.table(MOST_ROWS)), *self.notes])
-
-    __repr__ = __str__
-
-    def __rich__(self) -> object:
-        from rich.console import Group
-
-        return Group(self.table(MOST_ROWS), *self.notes)
-
-    def _repr_html_(self) -> str:
-        return self.table(MOST_ROWS).html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
 
 def _goes_to(decision: Decision) -> str:

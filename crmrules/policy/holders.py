@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import Any, final
 
 from crmrules import frames
@@ -16,10 +15,8 @@ from crmrules.fields import BadRow
 from crmrules.policy.facts import counted
 from crmrules.policy.holding import Closing, Spell, Step
 from crmrules.policy.timeline import Span, Timeline
-from crmrules.tables import Table, cell
+from crmrules.tables import MOST_ROWS, Shown, Table, cell
 from crmrules.types import NUMBER, TEXT
-
-MOST_ROWS = 60
 
 Owners = tuple[tuple[str, float], ...]
 
@@ -37,7 +34,7 @@ class Stretch:
 
 @final
 @dataclass(frozen=True, repr=False)
-class Holders:
+class Holders(Shown):
     """The result of `Claims.resolve`: shows itself as a table of who held what.
 
     spells: by customer and day. steps: what every fact and every lapse did, in their order. left_out: rows
@@ -168,19 +165,6 @@ class Holders:
         if len(self.spells) > MOST_ROWS:
             said.append(f"the first {MOST_ROWS} are shown; `table()` has all")
         return said
-
-    def __str__(self) -> str:
-        return "\n".join([str(self.table(MOST_ROWS)), *self.notes])
-
-    __repr__ = __str__
-
-    def __rich__(self) -> object:
-        from rich.console import Group
-
-        return Group(self.table(MOST_ROWS), *self.notes)
-
-    def _repr_html_(self) -> str:
-        return self.table(MOST_ROWS).html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
 
 def _cut(spell: Spell, closings: Iterable[Closing], share: float) -> Iterator[Stretch]:

@@ -335,11 +335,8 @@ class Fold:
         if self.terms.substitute_share is None:
             return "noted", f"{claim.who} holds it, {until}"
         self.closings.append(Closing(fact.customer, fact.day, fact.who))
-        share = 100 * self.terms.substitute_share
-        return (
-            "granted",
-            f"closed for {claim.who}, who holds it: {share:.4g} % of the day go to the substitute",
-        )
+        share = f"{100 * self.terms.substitute_share:.4g} %"
+        return "granted", f"closed for {claim.who}, who holds it; {share} of the day go to the substitute"
 
     def _transfer(self, fact: Fact) -> tuple[Outcome, str]:
         assert fact.to is not None
