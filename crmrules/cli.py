@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from crmrules import __version__, files, frames
-from crmrules.errors import CrmRulesError, MissingExtraError
+from crmrules.errors import CrmRulesError, MissingExtraError, shown
+from crmrules.kpi.scorecard import Scorecard
 from crmrules.rulebook import Rulebook, schema
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+MOST_BAD_ROWS = 20
 output = Console()
 errors = Console(stderr=True)
 
@@ -82,6 +84,7 @@ def score(
     """Score everybody, and print the card or write it to a file."""
     writer = _writer(out) if out is not None else None
     card = Rulebook.load(rulebook).score(_read(source), model=model, period=period, now=now)
+    _list_bad_rows(card)
     if writer is None:
         output.print(card.table(), *card.notes)
         return
@@ -105,6 +108,7 @@ def explain(
 ) -> None:
     """Explain one score, down to the records that were counted and those that were not."""
     card = Rulebook.load(rulebook).score(_read(source), model=model, now=now)
+    _list_bad_rows(card)
     statement = card.explain(subject, period)
     if not all_records:
         output.print(statement)
@@ -123,11 +127,9 @@ def remind(
     """List whom to tell what, as of a moment. Nothing is sent, and no clock is looked at."""
     book = Rulebook.load(rulebook)
     data = _read(source)
-    intents = [
-        intent
-        for model in book.models
-        for intent in book.remind(book.score(data, model=model, now=now), now=now)
-    ]
+    cards = [book.score(data, model=model, now=now) for model in book.models]
+    _list_bad_rows(*cards)
+    intents = [intent for card in cards for intent in book.remind(card, now=now)]
     if as_json:
         for intent in intents:
             typer.echo(json.dumps(intent.as_cloudevent(), ensure_ascii=False))
@@ -164,6 +166,16 @@ def demo() -> None:
     from crmrules.demo.show import show
 
     show(output)
+
+
+def _list_bad_rows(*cards: Scorecard) -> None:
+    """Name the rows that were set aside, once each, beside what the command prints or writes."""
+    rows = {(row.source, row.position): row for card in cards for row in card.quarantined}
+    for row in [*rows.values()][:MOST_BAD_ROWS]:
+        where = f"source `{row.source}`, row {shown(row.row)}, field `{row.field}`"
+        errors.print(Text(f"set aside: {where}: {shown(row.value)}: {row.reason}"), soft_wrap=True)
+    if len(rows) > MOST_BAD_ROWS:
+        errors.print(Text(f"and {len(rows) - MOST_BAD_ROWS:,} more rows"))
 
 
 def _counted(count: int, name: str) -> str:

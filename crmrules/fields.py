@@ -19,6 +19,7 @@ from crmrules.types import EXPECTED, Scalar, Type, Unfit, fit, unwrapped
 Frozen = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 _NAME = re.compile(r"[^\W\d_]\w*\Z")
+SAMPLE = dt.datetime(2026, 1, 31, 18)
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -116,8 +117,8 @@ class Field(BaseModel):
         """What a value should look like, for errors."""
         kind = self.declared.kind
         if kind in ("date", "datetime"):
-            shape = self.format or ("2026-01-31" if kind == "date" else "2026-01-31 18:00")
-            return f"{EXPECTED[kind]} like {shape}"
+            shape = self.format or ("%Y-%m-%d" if kind == "date" else "%Y-%m-%d %H:%M")
+            return f"{EXPECTED[kind]} like {SAMPLE:{shape}}"
         if kind == "money":
             return f"an amount with at most {self.declared.digits} decimals"
         if kind == "bool":

@@ -303,3 +303,30 @@ def test_help_lists_the_commands(run: Run) -> None:
 def test_the_version_is_that_of_the_package(run: Run) -> None:
     done = run("--version")
     assert (done.returncode, done.stdout) == (0, f"crmrules {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("score",),
+        ("score", "--out", "card.json"),
+        ("explain", "--subject", "Ann", "--period", "2026-11"),
+        ("remind", "--now", "2026-11-20"),
+    ],
+)
+def test_rows_that_are_set_aside_are_named_once(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    book = tmp_path / "careful.yaml"
+    careful = BOOK.replace("      hours: number\n", "      hours: number\n    on_bad_row: quarantine\n")
+    book.write_text(careful, encoding="utf-8")
+    bad = "".join(f"B{number},Ann,2026-11-31,standard,1.00,\n" for number in range(25))
+    (tmp_path / "orders.csv").write_text(ORDERS + bad, encoding="utf-8")
+    command, *rest = arguments
+    done = run(command, "careful.yaml", "--source", "orders=orders.csv", *rest)
+    assert done.returncode == 0
+    named = [line for line in done.stderr.splitlines() if line.startswith("set aside")]
+    assert named[0] == (
+        "set aside: source `orders`, row 'B0', field `day`: '2026-11-31': expected a date like 2026-01-31"
+    )
+    assert len(named) == 20
+    assert "and 5 more rows" in done.stderr
+    assert "set aside: source" not in done.stdout
