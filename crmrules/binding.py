@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from crmrules import frames, money
 from crmrules.errors import FieldError, shown
@@ -130,21 +130,22 @@ def bind_frame(
     return BoundFrame(good.select(*columns), quarantined)
 
 
-def bound_tables(
+class Table(NamedTuple):
+    """A table beside the records, with what it is declared as."""
+
+    source: Source
+    data: object
+
+
+def declared_tables(
     sources: Mapping[str, Source], data: Mapping[str, object], needed: Iterable[str]
-) -> tuple[dict[str, object], tuple[BadRow, ...]]:
-    """The needed tables, of those that there are, as records with the declared fields; and the rows that
-    were set aside."""
-    found: dict[str, object] = {}
-    quarantined: list[BadRow] = []
-    for name in needed:
-        if name in data and name in sources:
-            table = bind_table(sources[name], data[name], sources[name].fields)
-            found[name] = table.rows
-            quarantined += table.quarantined
-        elif name in data:
-            found[name] = data[name]
-    return found, tuple(quarantined)
+) -> dict[str, object]:
+    """The needed tables, of those that there are, with what they are declared as."""
+    return {
+        name: Table(sources[name], data[name]) if name in sources else data[name]
+        for name in needed
+        if name in data
+    }
 
 
 def _with_id(source: Source, needed: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import binding, frames
@@ -18,6 +18,7 @@ from crmrules.expr import tree
 from crmrules.expr.aggregate import lower
 from crmrules.expr.check import Checked, Schema, check
 from crmrules.fields import BadRow, Source
+from crmrules.kpi.grouping import Grouping, Themselves
 from crmrules.kpi.measure import Aggregated, Credits, Slot, aggregated
 from crmrules.kpi.period import Period, Unit
 from crmrules.kpi.pulled import ORDERED, tied
@@ -38,12 +39,12 @@ Key = tuple[str, int]
 class Cut:
     """Which records, and grouped how.
 
-    group: from the record's subject to the one that is scored, None for the subject itself.
+    grouping: from the payees of a record to those who are scored.
     period: only this one; until: only records dated up to this day.
     """
 
     unit: Unit
-    group: Mapping[str, str] | None = None
+    grouping: Grouping = field(default_factory=Themselves)
     period: Period | None = None
     until: dt.date | None = None
 
@@ -179,16 +180,17 @@ class Feed:
         from crmrules.kpi.of_records import OfRecords
 
         of = OfRecords if binding.is_records(data) else OfFrames
-        crediting, quarantined = self.given(tables or {})
+        crediting = self.given(tables or {})
         found = of(self, cut, crediting).totals(data)
-        return replace(found, quarantined=(*quarantined, *found.quarantined))
+        if crediting is None:
+            return found
+        return replace(found, quarantined=(*crediting.whom.quarantined, *found.quarantined))
 
-    def given(self, tables: Mapping[str, object]) -> tuple[Crediting | None, tuple[BadRow, ...]]:
-        """The policy over the data of the tables that it names, and the rows of these that were set aside."""
+    def given(self, tables: Mapping[str, object]) -> Crediting | None:
+        """The policy over the data of the tables that it names."""
         if self.crediting is None or not self.crediting.needs:
-            return self.crediting, ()
-        bound, quarantined = binding.bound_tables(self.tables, tables, self.crediting.needs)
-        return self.crediting.given(bound), quarantined
+            return self.crediting
+        return self.crediting.given(binding.declared_tables(self.tables, tables, self.crediting.needs))
 
     def refuse(self, row: object, subject: object, dated: bool) -> NoReturn:
         """Say why a record that counts cannot be counted."""

@@ -21,6 +21,10 @@ SCORE_DIGITS = 9
 changes its last digits (about 1e-14) between engines and runs."""
 
 
+TREE = "tree"
+"""The subject of a model of everybody in the reporting tree, with all who stand below."""
+
+
 @final
 class Grade(BaseModel):
     """A band of scores: from `at_least` points on. The last band has none and takes all the rest."""
@@ -35,7 +39,8 @@ class Grade(BaseModel):
 class Model(BaseModel):
     """What a subject is judged by in a period.
 
-    subject: `subject` for the records' own, or a field of the roster to roll up to, such as `manager`.
+    subject: `subject` for the records' own; a field of the roster to roll up to, such as `manager`; or
+    `tree` for everybody in the reporting tree, each with all who stand below.
     The composite is the mean of the indicators' scores by weight, over those that have a value:
     sum(weight x score) / sum(weight). Grades by bands, highest first. Rank within the period by the
     composite, highest first; equal scores share the better rank.

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import binding, frames, money
 from crmrules.expr.column import condition_column, value_column
 from crmrules.fields import BadRow
 from crmrules.kpi.feed import Cut, Feed, Totals, assembled
+from crmrules.kpi.grouping import Grouped, Themselves
 from crmrules.kpi.measure import Slot, part
 from crmrules.kpi.period import MONTHS, Period
 from crmrules.kpi.pulled import ORDERED, PULLED, collapse
 from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
+from crmrules.policy.tree import rolled_up_columns
+from crmrules.types import DATE
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
     from crmrules.kpi.measure import Column
 
 SUBJECT, PERIOD = "@subject", "@period"
-FIRST = "@first"
-"""Whether a line is the first of its record for its subject: what is no sum takes a record once."""
 
 
 @final
@@ -39,7 +41,7 @@ class OfFrames:
         self.feed = feed
         self.cut = cut
         self.crediting = crediting
-        self.single = crediting is None or crediting.simple
+        self.single = (crediting is None or crediting.simple) and cut.grouping.levels == 1
 
     def totals(self, data: object) -> Totals:
         import numpy as np
@@ -86,7 +88,8 @@ class OfFrames:
         """
         nw, feed, cut = self.nw, self.feed, self.cut
         date, id_field = feed.role("date"), feed.source.role("id")
-        wanted = [*feed.fields, *([date] if cut.until else []), *([id_field] if located and id_field else [])]
+        dated = cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
+        wanted = [*feed.fields, *([date] if dated else []), *([id_field] if located and id_field else [])]
         bound = binding.bind_frame(feed.source, data, wanted, month=True, numbered=located)
         frame = bound.frame
         lines = [Line(feed.role("subject"), CREDIT, False)]
@@ -126,39 +129,44 @@ class OfFrames:
         return frame.with_columns(period.alias(PERIOD))
 
     def by_subject(self, frame: frames.Frame, lines: list[Line], also: list[str]) -> frames.Frame:
-        """A row for each record and subject: one for each line, where records have several."""
-        nw, group = self.nw, self.cut.group
-
-        def grouped(line: Line) -> Expr:
-            payee = nw.col(line.to)
-            return payee if group is None else frames.mapped(payee, group, text=True)
-
+        """A row for each record and subject, with what the subject gets of it."""
+        nw, feed = self.nw, self.feed
+        moved = self.crediting is not None and self.crediting.moves_day
+        day = DAY if moved else feed.role("date")
+        kind = "date" if moved else feed.source.schema[day].kind
+        frame, columns = self.cut.grouping.beside(frame, [line.to for line in lines], day, kind)
         if self.single:
-            return frame.with_columns(grouped(lines[0]).alias(SUBJECT))
-        frame = frame.with_columns(*(grouped(line).alias(f"@group {at}") for at, line in enumerate(lines)))
+            return frame.with_columns(nw.col(columns[0][0]).alias(SUBJECT))
         frame = self.split(frame, lines)
-        exact = [position for position, slot in enumerate(self.feed.slots) if self.is_split(slot)]
-        kept = [name for name in self.feed.summed if name != SUBJECT]
-        parts: list[Any] = []
-        for at, line in enumerate(lines):
-            own = nw.col(f"@group {at}")
-            before = [
-                (nw.col(f"@group {earlier}") == own) & (nw.col(lines[earlier].share) > 0.0)
-                for earlier in range(at)
+        shares = [nw.col(line.share) for line in lines]
+        masked = [[f"@subject {at} {level}" for level in range(len(line))] for at, line in enumerate(columns)]
+        frame = frame.with_columns(
+            nw.when(shares[at] > 0.0).then(nw.col(column)).alias(name)
+            for at, line in enumerate(columns)
+            for column, name in zip(line, masked[at], strict=True)
+        )
+        exact = [position for position, slot in enumerate(feed.slots) if self.is_split(slot)]
+        rest = [name for name in dict.fromkeys([*feed.summed, *also]) if name != SUBJECT]
+
+        places = []
+        for member, parts in rolled_up_columns(masked):
+            share = _whole({at: lines[at].share for at in parts}, parts)
+            sums = [
+                _whole({at: _part(position, at) for at in parts}, parts).alias(_part(position))
+                for position in exact
             ]
-            first = nw.when(_any(before)).then(nw.lit(0.0)).otherwise(nw.lit(1.0)) if before else nw.lit(1.0)
-            parts.append(
-                frame.filter(nw.col(line.share) > 0.0).select(
-                    own.cast(nw.String).alias(SUBJECT),
-                    PERIOD,
-                    nw.col(line.share).alias(f"{CREDIT} of line"),
-                    first.alias(FIRST),
-                    *(nw.col(_part(position, at)).alias(_part(position)) for position in exact),
-                    *dict.fromkeys([*kept, *also]),
-                )
-            )
-        whole: Any = nw.concat(parts)
-        return whole.rename({f"{CREDIT} of line": CREDIT})  # type: ignore[no-any-return]
+            row: list[Any] = [
+                member.cast(nw.String).alias(SUBJECT),
+                PERIOD,
+                share.alias(f"{CREDIT} of subject"),
+                *sums,
+            ]
+            places.append(frame.select(*row, *rest).filter(~nw.col(SUBJECT).is_null()))
+        lost = _any([(shares[at] > 0.0) & nw.col(line[0]).is_null() for at, line in enumerate(masked)])
+        none = [nw.lit(0.0).alias(name) for name in (f"{CREDIT} of subject", *map(_part, exact))]
+        places.append(frame.filter(lost).select(nw.lit(None, nw.String).alias(SUBJECT), PERIOD, *none, *rest))
+        whole: Any = nw.concat(places)
+        return whole.rename({f"{CREDIT} of subject": CREDIT})  # type: ignore[no-any-return]
 
     def is_split(self, slot: Slot) -> bool:
         """Whether a slot sums money, which is split to the cent."""
@@ -209,9 +217,6 @@ class OfFrames:
         nw, feed = self.nw, self.feed
         checked = feed.checks[slot]
         mask = condition_column(part(checked, slot.where)) if slot.where is not None else None
-        if not self.single and slot.operation != "sum":
-            first = nw.col(FIRST) == 1.0
-            mask = first if mask is None else mask & first
         found = checked.type_of(slot.argument) if slot.argument is not None else None
         value = value_column(part(checked, slot.argument)) if slot.argument is not None else None
         whole = slot.operation == "count" or feed.sums_money(slot)
@@ -279,11 +284,31 @@ class OfFrames:
         columns = dict.fromkeys(name for line in lines for name in (line.to, line.share))
         found: Any = frames.rows_of(record.select(*columns))[0]
         payees = [found[line.to] for line in lines if found[line.share] > 0.0]
-        group = self.cut.group
-        lost = [each for each in payees if each is None or (group is not None and each not in group)]
+        grouping = self.cut.grouping
+        lost = [each for each in payees if not grouping.of(each, self.day_of(record))]
         subject = lost[0] if lost else payees[0]
-        where = row[id_field] if id_field else int(row[frames.ROW])
-        feed.refuse(where, subject, row[PERIOD] is not None)
+        feed.refuse(row[id_field] if id_field else row[frames.ROW], subject, row[PERIOD] is not None)
+
+    def day_of(self, record: frames.Frame) -> dt.date:
+        """The day of one record, any day where it has none."""
+        moved = self.crediting is not None and self.crediting.moves_day
+        name = DAY if moved else self.feed.role("date")
+        if name not in record.collect_schema().names():
+            return dt.date.max
+        of = DATE if moved else self.feed.source.schema[name]
+        day = frames.delivered(frames.rows_of(record.select(name))[0][name], of)  # type: ignore[arg-type]
+        return day if isinstance(day, dt.date) else dt.date.max
+
+
+def _whole(names: Mapping[int, str], belongs: Mapping[int, Expr]) -> Expr:
+    """The sum of the columns that belong, where they are known."""
+    import narwhals as nw
+
+    found = nw.lit(0.0)
+    for at, name in names.items():
+        known = belongs[at] & ~nw.col(name).is_null()
+        found = found + nw.when(known).then(nw.col(name)).otherwise(nw.lit(0.0))
+    return found
 
 
 def _part(position: int, line: int | None = None) -> str:

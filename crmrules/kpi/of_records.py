@@ -14,6 +14,7 @@ from crmrules.kpi.measure import Slot, Tally, part
 from crmrules.kpi.period import Period
 from crmrules.kpi.pulled import ORDERED, PULLED, collapse
 from crmrules.policy.crediting import Crediting, Decided
+from crmrules.policy.tree import rolled_up
 from crmrules.policy.verdict import Credit
 from crmrules.types import Scalar
 
@@ -40,16 +41,16 @@ class OfRecords:
         tallies: dict[Key, Tally] = {}
         pulled: dict[int, list[tuple[Row, int, Scalar]]] = {}
         for row, credits, keys in self.counted(bound):
-            touched = [tallies.setdefault(key, Tally(len(slots), len(tallies))) for key in keys]
+            touched = {key: tallies.setdefault(key, Tally(len(slots), len(tallies))) for key in keys}
             for position, (operation, meant, value) in enumerate(steps):
                 if meant(row) != 0 or (found := value(row)) is None:
                     continue
-                if operation == "sum":
-                    for tally, added in zip(touched, shared(found, credits), strict=True):
-                        tally.add(position, "total", added)
-                    continue
-                for tally in {id(each): each for each in touched}.values():
-                    if operation in PULLED:
+                parts = shared(found, credits) if operation == "sum" else []
+                for key, tally in touched.items():
+                    if operation == "sum":
+                        for at in keys[key]:
+                            tally.add(position, "total", parts[at])
+                    elif operation in PULLED:
                         pulled.setdefault(position, []).append((row, tally.number, found))
                     else:
                         tally.add(position, operation, found)
@@ -68,8 +69,11 @@ class OfRecords:
             columns[slot] = self.read(slot, values)
         return Totals(places, assembled(feed, columns), bound.quarantined)
 
-    def counted(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, Sequence[Credit], list[Key]]]:
-        """The records that count in the cut, each with its credits and the row of the card of each credit."""
+    def counted(
+        self, bound: binding.BoundRecords
+    ) -> Iterator[tuple[Row, Sequence[Credit], dict[Key, tuple[int, ...]]]]:
+        """The records that count in the cut, each with its credits, and which of them each row of the card
+        gets."""
         feed, cut = self.feed, self.cut
         date = feed.role("date")
         for row, where, decided in self.decided(bound):
@@ -77,20 +81,18 @@ class OfRecords:
             if not credits:
                 continue
             day = decided.day or row[date]
-            groups = [
-                each.to if cut.group is None or each.to is None else cut.group.get(str(each.to))
-                for each in credits
-            ]
-            lost = credits[groups.index(None) if None in groups else 0].to
+            known = day if isinstance(day, dt.date) else dt.date.max
+            lines = [cut.grouping.of(each.to, known) for each in credits]
+            lost = credits[lines.index(()) if () in lines else 0].to
             if not isinstance(day, dt.date):
                 feed.refuse(where, lost, dated=False)
             plain_day = day.date() if isinstance(day, dt.datetime) else day
             period = Period.of(plain_day, cut.unit)
             if is_later(cut.until, plain_day, row[date]) or (cut.period and period != cut.period):
                 continue
-            if None in groups:
+            if () in lines:
                 feed.refuse(where, lost, dated=True)
-            yield row, credits, [(str(group), period.index) for group in groups]
+            yield row, credits, {(member, period.index): at for member, at in rolled_up(lines).items()}
 
     def decided(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, object, Decided]]:
         """Each record with what is decided of it."""

@@ -18,11 +18,13 @@ from crmrules.expr.parse import parse
 from crmrules.expr.scalar import compile_many
 from crmrules.frames import carried
 from crmrules.kpi.feed import Cut, Feed, Totals
-from crmrules.kpi.model import SCORE_DIGITS, Model
+from crmrules.kpi.grouping import Above, Grouping, Themselves
+from crmrules.kpi.model import SCORE_DIGITS, TREE, Model
 from crmrules.kpi.period import Period, between
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.scorecard import Figures, Scorecard, delivered_column
 from crmrules.kpi.statement import Explainer
+from crmrules.policy.tree import Tree
 from crmrules.types import Type
 
 MOST_PERIODS = 600
@@ -87,32 +89,27 @@ class Plan:
         data: Mapping[str, object],
         roster: Roster | None = None,
         *,
+        tree: Tree | None = None,
         period: Period | None = None,
         until: dt.date | None = None,
     ) -> Scorecard:
         """The card of a model.
 
         data: for each source a frame of any engine, or a list of dicts. roster: whose rows are there even
-        without records. period: only this one; until: records dated later do not count yet.
+        without records; tree: who reports to whom, for a model of everybody with all below. period: only
+        this one; until: records dated later do not count yet.
         Raises FieldError, RecordError for data that does not fit; see `Feed.totals`.
         """
-        grouped = self.model.subject != "subject"
-        if grouped and roster is None:
-            raise RecordError(
-                "M104",
-                f"the model `{self.name}` rolls up to `{self.model.subject}`, and there is no roster",
-                hint="pass the source that is declared as the roster",
-            )
-        group = roster.groups(self.model.subject) if grouped and roster else None
+        grouping = self.grouping(roster, tree)
         if period is not None and period.unit != self.model.period:
             raise RecordError(
                 "M105",
                 f"`{period}` is a {period.unit}, the model `{self.name}` goes by the {self.model.period}",
                 hint="name a period such as " + str(Period.of(period.start, self.model.period)),
             )
-        cut = Cut(self.model.period, group, period, until)
+        cut = Cut(self.model.period, grouping, period, until)
         totals = [feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds]
-        grid = _grid(totals, roster, group, cut)
+        grid = _grid(totals, cut)
         card = self.finished(self.measured(totals, grid), grid, roster or Roster())
         aside = [*roster.quarantined] if roster else []
         aside += [row for each in totals for row in each.quarantined]
@@ -128,8 +125,23 @@ class Plan:
             notes=tuple(notes),
             until=until,
             data={**used, **data},
-            explainer=Explainer(self, data, group, until),
+            explainer=Explainer(self, data, grouping, until),
         )
+
+    def grouping(self, roster: Roster | None, tree: Tree | None) -> Grouping:
+        """From payees to the model's subjects. Raises RecordError (M104) where nothing tells them."""
+        role = self.model.subject
+        if role == "subject":
+            return Themselves([*roster.people] if roster is not None else ())
+        known = tree if role == TREE else roster
+        if known is None:
+            what = "tree" if role == TREE else "roster"
+            raise RecordError(
+                "M104",
+                f"the model `{self.name}` rolls up to `{role}`, and there is no {what}",
+                hint=f"pass the source that is declared as the {what}",
+            )
+        return Above(known) if isinstance(known, Tree) else known.grouping(role)
 
     def measured(self, totals: Sequence[Totals], grid: Grid) -> dict[str, Column]:
         """Each measure's value for each row; over no records, what it is over nothing."""
@@ -223,11 +235,9 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
     return data[name]
 
 
-def _grid(totals: Sequence[Totals], roster: Roster | None, group: Mapping[str, str] | None, cut: Cut) -> Grid:
+def _grid(totals: Sequence[Totals], cut: Cut) -> Grid:
     """A row for everybody on the roster or in the records, in every period from the first to the last."""
-    subjects = {subject for each in totals for subject, _ in each.keys}
-    if roster is not None:
-        subjects |= {*roster.people} if group is None else {*group.values()}
+    subjects = {subject for each in totals for subject, _ in each.keys} | cut.grouping.subjects
     if cut.period is not None:
         periods = [cut.period]
     else:

@@ -14,6 +14,7 @@ from crmrules.expr import tree
 from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.expr.traced import Step, shown_value, trace
 from crmrules.kpi.feed import is_later
+from crmrules.kpi.grouping import Grouping, Themselves
 from crmrules.kpi.measure import part
 from crmrules.kpi.of_records import shared
 from crmrules.kpi.standing import Result, Standing
@@ -172,11 +173,11 @@ class Explainer:
     """Looks at the records of one row again, one by one, with reasons."""
 
     def __init__(
-        self, plan: Plan, data: Mapping[str, object], group: Mapping[str, str] | None, until: dt.date | None
+        self, plan: Plan, data: Mapping[str, object], grouping: Grouping, until: dt.date | None
     ) -> None:
         self.plan = plan
         self.data = data
-        self.group = group
+        self.grouping = grouping
         self.until = until
 
     def __call__(self, card: Scorecard, standing: Standing) -> Statement:
@@ -215,7 +216,7 @@ class Explainer:
         needed = [*dict.fromkeys([*([id_field] if id_field else []), *feed.fields, date])]
         adds = _Adds(self.plan, feed)
         tested = tuple(name for name in feed.tested if name not in (id_field, date))
-        if self.group is not None:
+        if not isinstance(self.grouping, Themselves):
             tested = (subject, *tested)
         told = dict.fromkeys((*tested, *(name for name in needed if name not in (id_field, date, subject))))
         for row, position, day, verdict in self.judged(feed, needed, standing.subject):
@@ -223,7 +224,7 @@ class Explainer:
             mine = [
                 at
                 for at, each in enumerate(credits)
-                if standing.subject == (each.to if self.group is None else self.group.get(str(each.to)))
+                if standing.subject in self.grouping.of(each.to, day or dt.date.max)
             ]
             plain = day.date() if isinstance(day, dt.datetime) else day
             outside = plain is not None and (
@@ -248,12 +249,8 @@ class Explainer:
     ) -> Iterator[tuple[Mapping[str, Scalar], object, dt.date | None, Verdict]]:
         """The records of a source, each with its place, the day on which it counts, and what was decided."""
         data, date = self.data[feed.source.name], feed.role("date")
-        crediting = feed.given(self.data)[0] or _everything(feed)
-        members = (
-            {subject}
-            if self.group is None
-            else {each for each, group in self.group.items() if group == subject}
-        )
+        crediting = feed.given(self.data) or _everything(feed)
+        members = self.grouping.members(subject)
         for row, position, day, verdict in crediting.verdicts(data, needed, members):
             yield row, position, day or row[date], verdict  # type: ignore[misc]
 

@@ -2,7 +2,6 @@
 
 from crmrules.policy.condition import Condition, field
 from crmrules.policy.crediting import Crediting
-from crmrules.policy.custom import custom_condition, custom_credit
 from crmrules.policy.dead import Dead, dead_rules
 from crmrules.policy.payees import Payee, Returns, SplitTable
 from crmrules.policy.rules import Default, Policy, Rule
@@ -22,8 +21,6 @@ __all__ = [
     "Sequence",
     "SplitTable",
     "Verdict",
-    "custom_condition",
-    "custom_credit",
     "dead_rules",
     "field",
 ]

@@ -16,8 +16,8 @@ from crmrules.expr.scalar import compile_first
 from crmrules.fields import Source, bind_record
 from crmrules.policy import whom
 from crmrules.policy.compose import flat
-from crmrules.policy.level import JOIN, Level, Row, Slot, refuse_credit
-from crmrules.policy.payees import SplitTable
+from crmrules.policy.level import JOIN, Level, Row, Slot
+from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
 from crmrules.policy.sequence import number_frame, number_records, schema_with
 from crmrules.policy.verdict import Credit, Verdict
@@ -90,18 +90,27 @@ class Crediting:
     @property
     def needs(self) -> tuple[str, ...]:
         """The tables beside the records that are read."""
-        payees = self.policy.payees
-        return (payees.table,) if isinstance(payees, SplitTable) else ()
+        table = table_of(self.policy.payees)
+        return (table,) if table is not None else ()
 
     def _whom(self, tables: Mapping[str, object]) -> whom.Whom:
         payees = self.policy.payees
         if isinstance(payees, tuple):
             return whom.Listed(payees, self.schema)
-        if isinstance(payees, SplitTable):
-            if payees.table not in tables:
-                return _Unknown(payees.table, tables, self.owner)
-            return whom.Table(payees, self.source, tables[payees.table], self.owner)
-        return self.owner
+        table = table_of(payees)
+        if table is None:
+            return self.owner
+        if table not in tables:
+            read: Sequence[str] = self.owner.fields
+            if isinstance(payees, Owned):
+                read = whom.fields_of_owned(payees.ownership, self.source)
+            elif (id_field := self.source.role("id")) is not None:
+                read = [id_field, *read]
+            return _Unknown(table, tables, read)
+        if isinstance(payees, Owned):
+            return whom.Owners(payees.ownership, self.source, self.schema, tables[table])
+        assert isinstance(payees, SplitTable)
+        return whom.Table(payees, self.source, tables[table], self.owner)
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -184,8 +193,7 @@ class Crediting:
         factor = together(self.policy.combine, factors)
         base = self.whom.of(row)
         if factor > 0.0 and self.whom.checked:
-            for credit in base if self.whom.of_fields else ():
-                refuse_credit(credit, "`payees`", record)
+            self.whom.refuse(base, row, record)
             whom.refuse_sum(base, exactly, record, "`payees`")
         found = [Credit(each.to, (each.share or 0.0) * factor, each.overlay) for each in base]
         for number, credits in enumerate(named):
@@ -345,18 +353,22 @@ class _Unknown:
     checked = True
     of_fields = False
 
-    def __init__(self, table: str, known: Collection[str], owner: whom.Owner) -> None:
+    def __init__(self, table: str, known: Collection[str], fields: Sequence[str]) -> None:
         self.table = table
         self.known = known
-        self.fields = owner.fields
+        self.quarantined = ()
+        self.fields = fields
 
     def of(self, row: Row) -> list[Credit]:
-        self.refuse()
+        self.complain()
 
     def on(self, frame: frames.Frame) -> tuple[frames.Frame, list[Slot]]:
-        self.refuse()
+        self.complain()
 
-    def refuse(self) -> NoReturn:
+    def refuse(self, credits: Sequence[Credit], row: Row, record: object) -> None:
+        self.complain()
+
+    def complain(self) -> NoReturn:
         raise FieldError(
             "F112",
             f"there is no data for table `{self.table}`",

@@ -13,7 +13,8 @@ from crmrules.fields import Source
 from crmrules.policy import compose
 from crmrules.policy.compose import Located
 from crmrules.policy.condition import Condition
-from crmrules.policy.payees import Payee, SplitTable
+from crmrules.policy.dated import DAY, KEY, Fallback, OwnershipRule, unfit
+from crmrules.policy.payees import Owned, Payee, SplitTable
 from crmrules.policy.rules import Policy, Rule
 from crmrules.policy.sequence import Sequence as Numbering
 from crmrules.policy.sequence import schema_with
@@ -54,7 +55,9 @@ def _own_problems(policy: Policy, source: Source, derived: Mapping[str, Numberin
         for field in fields:
             if field not in wider:
                 yield ("specificity", dimension), source.unknown_field(field)
-    if isinstance(policy.payees, SplitTable):
+    if isinstance(policy.payees, Owned):
+        yield from _ownership_problems(policy.payees.ownership, source)
+    elif isinstance(policy.payees, SplitTable):
         yield from _need_id(source, ("payees",), "payees in a table of their own")
     elif policy.payees is not None:
         yield from _payees_problems(policy.payees, ("payees",), policy, wider)
@@ -151,6 +154,30 @@ def _payees_problems(
         )
 
 
+def _ownership_problems(rule: OwnershipRule, source: Source) -> Iterator[Located]:
+    """What the records lack for their owners to be looked up."""
+    path = ("payees", "ownership")
+    key = rule.record_key or rule.key
+    if (error := unfit(source, key, KEY)) is not None:
+        yield (*path, "record_key" if rule.record_key else "key"), error
+    if isinstance(rule.fallback, Fallback) and rule.fallback.field is not None:
+        error = unfit(source, rule.fallback.field, ("text",))
+        if error is not None:
+            yield (*path, "fallback", "field"), error
+    if rule.record_date is not None:
+        if (error := unfit(source, rule.record_date, DAY)) is not None:
+            yield (*path, "record_date"), error
+    elif source.role("date") is None:
+        yield (
+            path,
+            CrmRulesError(
+                "C201",
+                f"an owner is looked up by day, and `{source.name}` has no field with the role `date`",
+                hint="write record_date: and a field, or `role: date` at the field that tells the day",
+            ),
+        )
+
+
 def _need_id(source: Source, path: tuple[str | int, ...], what: str) -> Iterator[Located]:
     if source.role("id") is None:
         yield (
@@ -236,6 +263,10 @@ def names_read(policy: Policy) -> list[str]:
         names += [*tree.names(policy.returns.when.tree), policy.returns.original]
     for fields in policy.specificity.values():
         names += fields
+    if isinstance(policy.payees, Owned):
+        rule = policy.payees.ownership
+        field = rule.fallback.field if isinstance(rule.fallback, Fallback) else None
+        names += [name for name in (rule.record_key or rule.key, rule.record_date, field) if name]
     for each in (*policy.levels.values(), *policy.include):
         names += names_read(each) if isinstance(each, Policy) else []
     derived = compose.derived(policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, final
 
 import pydantic
@@ -9,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
 
 from crmrules.fields import Frozen
 from crmrules.policy.condition import Condition
-from crmrules.policy.dated import Shares
+from crmrules.policy.dated import OwnershipRule, Shares
 
 
 def no_bool(value: object) -> object:
@@ -77,15 +78,35 @@ class SplitTable(BaseModel):
     overlay: str | None = None
 
 
+@final
+class Owned(BaseModel):
+    """Payees by a table of owners with dates: whoever owns the customer on the day of the record."""
+
+    model_config = Frozen
+
+    ownership: OwnershipRule
+
+
 def _kind_of_payees(value: object) -> str:
-    return "list" if isinstance(value, list | tuple) else "table of payees"
+    if isinstance(value, list | tuple):
+        return "list"
+    owned = isinstance(value, Owned) or (isinstance(value, Mapping) and "ownership" in value)
+    return "owners" if owned else "table of payees"
 
 
 Payees = Annotated[
     Annotated[tuple[Payee, ...], Field(min_length=1), Tag("list")]
-    | Annotated[SplitTable, Tag("table of payees")],
+    | Annotated[SplitTable, Tag("table of payees")]
+    | Annotated[Owned, Tag("owners")],
     Discriminator(_kind_of_payees),
 ]
+
+
+def table_of(payees: Payees | None) -> str | None:
+    """The table that the payees come from, None where they stand in the record."""
+    if isinstance(payees, Owned):
+        return payees.ownership.table
+    return payees.table if isinstance(payees, SplitTable) else None
 
 
 @final
@@ -107,4 +128,4 @@ class Returns(BaseModel):
     missing: Literal["error", "own"] = "error"
 
 
-__all__ = ["Payee", "Payees", "Returns", "Share", "Shares", "SplitTable"]
+__all__ = ["Owned", "Payee", "Payees", "Returns", "Share", "Shares", "SplitTable", "table_of"]

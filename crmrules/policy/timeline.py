@@ -172,6 +172,19 @@ class Timeline:
     def __contains__(self, key: object) -> bool:
         return key in self._changes
 
+    @property
+    def values(self) -> Sequence[Value]:
+        """Everything that holds at some time for some key, each once."""
+        return self._values[1:]
+
+    def keys_of(self, value: Value) -> list[Key]:
+        """The keys for which a value holds on some day."""
+        return [
+            key
+            for key, (_, held) in self._changes.items()
+            if any(self._values[number] == value for number in held if number)
+        ]
+
     def at(self, key: Key | None, day: dt.date | None) -> Value | None:
         """What holds for a key on a day; of a timestamp, on its day. None where nothing does."""
         if key is None or day is None or key not in self._changes:

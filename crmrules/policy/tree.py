@@ -95,6 +95,15 @@ class Tree:
         """The tree in the data of the table that a rule names. Raises what `of` does."""
         return cls.of(source, data, **rule.model_dump())
 
+    @property
+    def members(self) -> dict[str, None]:
+        """Everybody in the tree, on whatever day."""
+        return dict.fromkeys(str(span.key) for span in self._lines)
+
+    def below(self, member: str) -> set[str]:
+        """Everybody who stands below a member on some day."""
+        return {str(span.key) for span in self._lines if member in span.value[1:]}
+
     def __contains__(self, member: object) -> bool:
         return member in self._downward
 

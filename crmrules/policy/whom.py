@@ -9,8 +9,10 @@ from typing import Any, Protocol, final
 from crmrules import binding, frames
 from crmrules.errors import RecordError, shown
 from crmrules.expr.check import Schema
-from crmrules.fields import Source
+from crmrules.fields import BadRow, Source
+from crmrules.policy.dated import Fallback, OwnershipRule
 from crmrules.policy.level import SHARE_SLACK, Row, Slot, received, receiving, refuse_credit, slot_of
+from crmrules.policy.ownership import Ownership
 from crmrules.policy.payees import Payee, SplitTable
 from crmrules.policy.verdict import Credit
 from crmrules.types import Scalar
@@ -34,8 +36,17 @@ class Whom(Protocol):
         """Whether payees and shares come from the record, so that each of them has to be looked at."""
         ...
 
+    @property
+    def quarantined(self) -> Sequence[BadRow]:
+        """Rows of the table of payees that were set aside."""
+        ...
+
     def of(self, row: Row) -> list[Credit]:
-        """The payees of a bound record, still to be looked at by `refuse_credit`."""
+        """The payees of a bound record, still to be looked at by `refuse`."""
+        ...
+
+    def refuse(self, credits: Sequence[Credit], row: Row, record: object) -> None:
+        """Raises RecordError for payees, of a record that counts, that do not fit."""
         ...
 
     def on(self, frame: frames.Frame) -> tuple[frames.Frame, list[Slot]]:
@@ -49,6 +60,7 @@ class Owner:
 
     checked = False
     of_fields = False
+    quarantined: Sequence[BadRow] = ()
 
     def __init__(self, field: str | None) -> None:
         self.field = field
@@ -57,6 +69,9 @@ class Owner:
     def of(self, row: Row) -> list[Credit]:
         owner = row[self.field] if self.field else None
         return [Credit(owner, 1.0)]  # type: ignore[arg-type]
+
+    def refuse(self, credits: Sequence[Credit], row: Row, record: object) -> None:
+        """A record without an owner is refused by whoever wants to sum it up."""
 
     def on(self, frame: frames.Frame) -> tuple[frames.Frame, list[Slot]]:
         import narwhals as nw
@@ -71,6 +86,7 @@ class Listed:
 
     checked = True
     of_fields = True
+    quarantined: Sequence[BadRow] = ()
 
     def __init__(self, payees: Sequence[Payee], schema: Schema) -> None:
         self.receivers = [received(each, schema) for each in payees]
@@ -79,6 +95,10 @@ class Listed:
 
     def of(self, row: Row) -> list[Credit]:
         return [credit for receive in self._receiving if (credit := receive(row)) is not None]
+
+    def refuse(self, credits: Sequence[Credit], row: Row, record: object) -> None:
+        for credit in credits:
+            refuse_credit(credit, "`payees`", record)
 
     def on(self, frame: frames.Frame) -> tuple[frames.Frame, list[Slot]]:
         return frame, [slot_of(each) for each in self.receivers]
@@ -98,13 +118,16 @@ class Table:
         self.owner = owner
         self.fields = [id_field, *owner.fields]
         self.kind = source.fields[id_field].declared.kind
-        self.credits = _credits_of_table(declared, self.kind, data)
+        self.credits, self.quarantined = _credits_of_table(declared, self.kind, data)
 
     def of(self, row: Row) -> list[Credit]:
         credits = self.credits.get(row[self.id], [])
         if all(credit.overlay for credit in credits):
             return [*self.owner.of(row), *credits]
         return credits
+
+    def refuse(self, credits: Sequence[Credit], row: Row, record: object) -> None:
+        """The table was looked at as a whole."""
 
     def on(self, frame: frames.Frame) -> tuple[frames.Frame, list[Slot]]:
         import narwhals as nw
@@ -138,17 +161,60 @@ class Table:
         return joined, slots
 
 
+@final
+class Owners:
+    """Whoever owns the record's key on its day, by a table with dates."""
+
+    checked = True
+    of_fields = True
+
+    def __init__(self, rule: OwnershipRule, source: Source, schema: Schema, table: object) -> None:
+        self.key = rule.record_key or rule.key
+        self.date = rule.record_date or source.role("date") or ""
+        self.kind = schema[self.date].kind
+        declared, data = table if isinstance(table, binding.Table) else (None, table)
+        self.ownership = Ownership.declared(rule, declared, data)
+        self.quarantined: Sequence[BadRow] = self.ownership.timeline.quarantined
+        self.fields = fields_of_owned(rule, source)
+
+    def of(self, row: Row) -> list[Credit]:
+        return [Credit(owner, share) for owner, share in self.ownership.payees_of(row, self.key, self.date)]
+
+    def refuse(self, credits: Sequence[Credit], row: Row, record: object) -> None:
+        if any(each.to is None for each in credits):
+            self.ownership.refuse(row[self.key], row[self.date], record)
+
+    def on(self, frame: frames.Frame) -> tuple[frames.Frame, list[Slot]]:
+        import narwhals as nw
+
+        frame, names = self.ownership.beside(frame, self.key, self.date, kind=self.kind)
+        return frame, [Slot(nw.col(to), nw.col(share), False) for to, share in names]
+
+
+def fields_of_owned(rule: OwnershipRule, source: Source) -> list[str]:
+    """The record's fields by which its owners are looked up."""
+    field = rule.fallback.field if isinstance(rule.fallback, Fallback) else None
+    date = rule.record_date or source.role("date") or ""
+    return [rule.record_key or rule.key, date, *([field] if field else [])]
+
+
 def _widths(credits: Any) -> tuple[int, int]:
     split = max((sum(not each.overlay for each in listed) for listed in credits), default=0)
     overlaid = max((sum(each.overlay for each in listed) for listed in credits), default=0)
     return split, overlaid
 
 
-def _credits_of_table(declared: SplitTable, kind: str, data: object) -> dict[Scalar, list[Credit]]:
-    """The credits of each record, those within the whole before overlay, by the names of the payees."""
+def _credits_of_table(
+    declared: SplitTable, kind: str, data: object
+) -> tuple[dict[Scalar, list[Credit]], Sequence[BadRow]]:
+    """The credits of each record, those within the whole before overlay, by the names of the payees; and
+    the rows that were set aside."""
     fields: dict[str, Any] = {declared.record: kind, declared.to: "text", declared.share: "number"}
     fields |= {declared.overlay: "bool"} if declared.overlay else {}
-    table = binding.bind_table(Source(name=declared.table, fields=fields), data, fields)
+    source = Source(name=declared.table, fields=fields)
+    if isinstance(data, binding.Table):
+        source, data = data
+    table = binding.bind_table(source, data, fields)
     found: dict[Scalar, list[Credit]] = {}
     for place, row in enumerate(table.rows):
         record, to, share = row[declared.record], row[declared.to], row[declared.share]
@@ -164,7 +230,7 @@ def _credits_of_table(declared: SplitTable, kind: str, data: object) -> dict[Sca
     return {
         record: sorted(credits, key=lambda credit: (credit.overlay, str(credit.to)))
         for record, credits in found.items()
-    }
+    }, table.quarantined
 
 
 def refuse_sum(credits: Sequence[Credit], exactly: bool, record: object, by: str, rest: float = 0.0) -> None:
@@ -183,4 +249,4 @@ def refuse_sum(credits: Sequence[Credit], exactly: bool, record: object, by: str
         )
 
 
-__all__ = ["Listed", "Owner", "Table", "Whom", "refuse_sum"]
+__all__ = ["Listed", "Owner", "Owners", "Table", "Whom", "refuse_sum"]

@@ -12,12 +12,12 @@ from crmrules.fields import Source
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.measure import Measure
-from crmrules.kpi.model import Model
+from crmrules.kpi.model import TREE, Model
 from crmrules.kpi.score import Plan
 from crmrules.policy.compose import derived, flat, misfits, resolved
 from crmrules.policy.crediting import Crediting
 from crmrules.policy.fit import table_problems
-from crmrules.policy.payees import SplitTable
+from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
 from crmrules.policy.sequence import schema_with
 from crmrules.rulebook.book import Rulebook
@@ -42,7 +42,7 @@ def assembled(book: Rulebook) -> Built:
     built = Built()
     report = built.problems.append
     feeds = _Feeds(book)
-    for path, error in [*_roster_problems(book), *feeds.problems()]:
+    for path, error in [*_roster_problems(book), *_tree_problems(book), *feeds.problems()]:
         report((path, error))
     if book.roster is not None and book.roster not in book.sources:
         built.broken |= {model.subject for model in book.models.values()}
@@ -82,8 +82,8 @@ def _plan(
 ) -> tuple[Plan, list[Located]]:
     """A plan with the measures that the model reads, each feed with nothing else in it."""
     problems = list[Located]()
-    if model.subject != "subject" and not _on_roster(book, model.subject):
-        known = _roster_names(book)
+    if model.subject not in ("subject", TREE) and not _on_roster(book, model.subject):
+        known = [*_roster_names(book), *([TREE] if book.tree else [])]
         problems.append(
             (
                 ("subject",),
@@ -94,6 +94,9 @@ def _plan(
                 ),
             )
         )
+    if model.subject == TREE and book.tree is None:
+        hint = "write tree: {table: …, member: …, parent: …}"
+        problems.append((("subject",), CrmRulesError("B213", "the rulebook declares no tree", hint=hint)))
     if model.weightless:
         targeted = ", ".join(
             each for each, declared in model.indicators.items() if declared.target is not None
@@ -163,6 +166,16 @@ def _roster_problems(book: Rulebook) -> Iterator[Located]:
         )
 
 
+def _tree_problems(book: Rulebook) -> Iterator[Located]:
+    if book.tree is None:
+        return
+    if book.tree.table not in book.sources:
+        yield ("tree", "table"), _unknown("B212", "source", book.tree.table, book.sources)
+        return
+    for path, problem in book.tree.problems(book.sources[book.tree.table]):
+        yield ("tree", *path), problem
+
+
 def _trigger_problems(book: Rulebook) -> Iterator[Located]:
     roles = ["subject", *_roster_names(book)]
     for name, trigger in book.triggers.items():
@@ -207,11 +220,18 @@ def _part_of_policy(error: CrmRulesError, policy: Policy) -> str:
 
 def _table_problems(policy: Policy, book: Rulebook, source: Source) -> Iterator[Located]:
     """What does not fit in the table of payees."""
-    payees = policy.payees
-    if not isinstance(payees, SplitTable):
+    payees, table = policy.payees, table_of(policy.payees)
+    path: Path = ("payees", "ownership") if isinstance(payees, Owned) else ("payees",)
+    if table is not None and table not in book.sources:
+        yield (*path, "table"), _unknown("B212", "source", table, book.sources)
         return
-    if payees.table not in book.sources:
-        yield ("payees", "table"), _unknown("B212", "source", payees.table, book.sources)
+    if isinstance(payees, Owned):
+        rule = payees.ownership
+        said_already = rule.record_key is None and rule.key not in source.fields
+        for where, problem in rule.problems(book.sources[rule.table]):
+            if where != ("key",) or not said_already:
+                yield (*path, *where), problem
+    if not isinstance(payees, SplitTable):
         return
     yield from table_problems(payees, book.sources[payees.table], source)
 
@@ -223,8 +243,9 @@ class _Feeds:
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self.found: dict[tuple[str, str | None, str], Feed] = {}
-        tables = {each.payees.table for each in book.policies.values() if isinstance(each.payees, SplitTable)}
-        self.records = [name for name in book.sources if name != book.roster and name not in tables]
+        tables = {table_of(each.payees) for each in book.policies.values()}
+        beside = {book.roster, book.tree.table if book.tree else None, *tables}
+        self.records = [name for name in book.sources if name not in beside]
         self.creditings: dict[str, Crediting] = {}
         self.broken: set[str] = set()
         self.homeless: set[str] = set()

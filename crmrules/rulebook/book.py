@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, Field
 
 from crmrules import document
-from crmrules.binding import bound_tables, is_records, records_of
+from crmrules.binding import declared_tables, is_records, records_of
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
 from crmrules.fields import Frozen, Source
 from crmrules.kpi.measure import Measure
@@ -22,7 +22,9 @@ from crmrules.kpi.period import Period
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.score import Plan
 from crmrules.kpi.scorecard import Scorecard
+from crmrules.policy.dated import TreeRule
 from crmrules.policy.rules import Policy
+from crmrules.policy.tree import Tree
 from crmrules.triggers import Decision, Intent, Trigger, evaluate, intents
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Rulebook(BaseModel):
 
     crmrules: the version of the document's form. locale: the language of messages for people whose
     roster row does not say another (`en`, `zh`). zone: where "the 20th, 18:00" is. roster: the source
-    that tells who is judged and who stands around them.
+    that tells who is judged and who stands around them. tree: the table of who reports to whom.
     """
 
     model_config = Frozen
@@ -72,6 +74,7 @@ class Rulebook(BaseModel):
     zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
     sources: Annotated[dict[str, Source], Field(min_length=1), BeforeValidator(_named)]
     roster: str | None = None
+    tree: TreeRule | None = None
     policies: dict[str, Policy] = {}
     measures: dict[
         str, Annotated[Measure, BeforeValidator(_measure, json_schema_input_type=str | Measure)]
@@ -137,8 +140,7 @@ class Rulebook(BaseModel):
                 "B211", f"there is no policy `{name}`", hint=did_you_mean(name, self.policies)
             )
         found = self.built.policies[name]
-        tables, _ = bound_tables(self.sources, data or {}, found.needs)
-        return found.given(tables)
+        return found.given(declared_tables(self.sources, data or {}, found.needs))
 
     def plan(self, model: str | None = None) -> Plan:
         """A model ready to run; the only one if none is named. Raises CrmRulesError (B301)."""
@@ -192,7 +194,7 @@ class Rulebook(BaseModel):
         wanted = Period.parse(period) if isinstance(period, str) else period
         until = self.local(now).date() if now is not None else None
         roster = self._roster(data)
-        card = self.plan(model).score(data, roster, period=wanted, until=until)
+        card = self.plan(model).score(data, roster, tree=self._tree(data), period=wanted, until=until)
         if self.roster is None or roster is not None:
             return card
         note = f"without `{self.roster}`, nobody who has no record is on the card, and managers are not known"
@@ -202,6 +204,11 @@ class Rulebook(BaseModel):
         if self.roster is None or self.roster not in data:
             return None
         return Roster.of(self.sources[self.roster], data[self.roster])
+
+    def _tree(self, data: Mapping[str, object]) -> Tree | None:
+        if self.tree is None or self.tree.table not in data:
+            return None
+        return Tree.declared(self.tree, self.sources[self.tree.table], data[self.tree.table])
 
     def decide(self, card: Scorecard, *, now: Moment) -> list[Decision]:
         """What every trigger says of every row of a card, and why, whether it fires or not.

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import copy
+import types
 from collections.abc import Iterable, Mapping
-from typing import Any, final
+from typing import Annotated, Any, Union, final, get_args, get_origin
 
 import pydantic
 from pydantic_core import ErrorDetails
 
 from crmrules.document import Document, Path, dotted
 from crmrules.errors import CrmRulesError, ExpressionError, Problem, closest, did_you_mean
-from crmrules.fields import Field, Source
-from crmrules.kpi.curve import Linear
-from crmrules.kpi.indicator import Indicator
-from crmrules.kpi.measure import Measure
-from crmrules.kpi.model import Grade, Model
-from crmrules.policy.payees import Payee, Returns, SplitTable
-from crmrules.policy.rules import Default, Policy, Rule, RuleChange
-from crmrules.policy.sequence import Sequence
 from crmrules.rulebook.book import Rulebook
 from crmrules.triggers import KINDS
 
@@ -135,46 +128,45 @@ def _expected_hint(error: ErrorDetails) -> str:
 
 def _keys(path: Path, data: object) -> Iterable[str]:
     """The keys that the document's form knows at a place."""
-    model: type[pydantic.BaseModel] | None = None
-    match path:
-        case ():
-            model = Rulebook
-        case ("sources", _):
-            return [key for key in Source.model_fields if key != "name"]
-        case ("sources", _, "fields", _):
-            model = Field
-        case ("policies", _):
-            model = Policy
-        case ("policies", _, "rules", _):
-            model = Rule
-        case ("policies", _, "rules", _, "credit", int()) | ("policies", _, "payees", int()):
-            model = Payee
-        case ("policies", _, "rules", _, "effective"):
-            return ("from", "to")
-        case ("policies", _, "payees"):
-            model = SplitTable
-        case ("policies", _, "returns"):
-            model = Returns
-        case ("policies", _, "override", _):
-            model = RuleChange
-        case ("policies", _, "default"):
-            model = Default
-        case ("policies", _, "sequences", _):
-            model = Sequence
-        case ("measures", _):
-            model = Measure
-        case ("models", _):
-            model = Model
-        case ("models", _, "indicators", _):
-            model = Indicator
-        case ("models", _, "indicators", _, "curve"):
-            model = Linear
-        case ("models", _, "grades", _):
-            model = Grade
-        case ("triggers", name):
-            trigger = _at(data, ("triggers", name))
-            model = KINDS.get(str(trigger.get("kind"))) if isinstance(trigger, Mapping) else None
-    return model.model_fields if model is not None else ()
+    found: list[Any] = [Rulebook]
+    for position, step in enumerate(path):
+        if path[:position] == ("triggers",):
+            kind = _at(data, (*path[: position + 1], "kind"))
+            found = [KINDS[str(kind)]] if str(kind) in KINDS else []
+            continue
+        found = [each for form in found for each in _below(form, step)]
+    keys: dict[str, None] = {}
+    for form in found:
+        for each in _forms(form):
+            if isinstance(each, type) and issubclass(each, pydantic.BaseModel):
+                keys |= dict.fromkeys(field.alias or name for name, field in each.model_fields.items())
+    if len(path) == 2 and path[0] == "sources":
+        keys.pop("name", None)
+    return keys
+
+
+def _forms(annotation: Any) -> Iterable[Any]:
+    """The alternatives of a type."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _forms(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return [each for option in get_args(annotation) for each in _forms(option)]
+    return [annotation]
+
+
+def _below(annotation: Any, step: str | int) -> Iterable[Any]:
+    """What may stand under a key of a type."""
+    for form in _forms(annotation):
+        origin, arguments = get_origin(form), get_args(form)
+        if origin is dict:
+            yield arguments[1]
+        elif origin in (tuple, list):
+            yield arguments[0]
+        elif isinstance(form, type) and issubclass(form, pydantic.BaseModel):
+            for name, field in form.model_fields.items():
+                if step in (name, field.alias):
+                    yield field.annotation
 
 
 def _at(data: Any, path: Path) -> Any:
