@@ -206,7 +206,11 @@ def underlined(text: str, span: Span) -> list[str]:
 def cells(text: str) -> int:
     """How many columns of a terminal the text takes; CJK characters take two, marks none."""
     return sum(
-        0 if unicodedata.combining(ch) else 2 if unicodedata.east_asian_width(ch) in "WF" else 1
+        0
+        if unicodedata.category(ch) in ("Mn", "Me")
+        else 2
+        if unicodedata.east_asian_width(ch) in "WF"
+        else 1
         for ch in text
     )
 
@@ -238,10 +242,14 @@ def class_name(of: type) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that a misspelt one may have meant, best first."""
+    """The known names that a misspelt one may have meant, best first; capitals do not matter."""
+    spelt: dict[str, str] = {}
+    for each in known:
+        spelt.setdefault(each.casefold(), each)
     # Of two or three Chinese characters, a single wrong one is half a name.
     cutoff = 0.5 if len(name) < 4 and not name.isascii() else 0.6
-    return difflib.get_close_matches(name[:LONGEST_NAME], [*known], n=3, cutoff=cutoff)
+    found = difflib.get_close_matches(name[:LONGEST_NAME].casefold(), [*spelt], n=3, cutoff=cutoff)
+    return [spelt[each] for each in found]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn, assert_never, final
 
 from crmrules import money
 from crmrules.errors import ExpressionError, closest, did_you_mean
-from crmrules.expr import tree
-from crmrules.expr.functions import AGGREGATES, FUNCTIONS, NUMERIC, ORDERED, Function
+from crmrules.expr import habits, tree, wording
+from crmrules.expr.bounds import may_overflow
+from crmrules.expr.functions import AGGREGATES, FUNCTIONS, NUMERIC, Function
 from crmrules.expr.tree import Node
 from crmrules.types import BOOL, DATE, DATETIME, DURATION, NULL, NUMBER, TEXT, Kind, Type
 
 DEAREST = 2_000
-ORDINARY = 1e18
-_LARGEST_FLOAT = 1.7976931348623157e308
-_LONGEST_DURATION = 3_700_000.0
 
 _OF: Mapping[Kind, Type] = {each.kind: each for each in (TEXT, NUMBER, BOOL, DATE, DATETIME, DURATION)}
 _OF_CONSTANT: Mapping[type, Type] = {
@@ -82,7 +79,8 @@ def check(
     checker.visit(node)
     cost = checker.steps
     if cost > budget:
-        checker.refuse("E107", f"the expression costs {cost:,} steps a record, {budget:,} is the most", node)
+        message = f"the expression costs {cost:,} steps a record, {budget:,} is the most"
+        checker.refuse("E107", message, node, "make parts of it measures or fields of their own")
     read = tuple(checker.read)
     return Checked(node, checker.text, checker.types, checker.operands, read, checker.read, cost)
 
@@ -107,7 +105,7 @@ class _Checker:
         self.operands: dict[int, Type] = {}
         self.read: dict[str, Type] = {}
         self.steps = 0
-        self.overflowing: set[int] = set()
+        self.untested: dict[int, int] = {}
 
     def refuse(
         self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None
@@ -127,15 +125,21 @@ class _Checker:
         """Steps of a column run. What a null or overflow test looks at is computed twice, so chains of
         such tests double at each level; the limit on cost is what bounds them."""
         match node:
-            case tree.Arithmetic("/"):
-                return 3 + 2 * below
-            case tree.Arithmetic() if id(node) in self.overflowing:
-                return 2 + 2 * below
+            case tree.Arithmetic() | tree.Negative():
+                untested = self.untested[id(node)]
+                return 2 + 2 * untested if may_overflow(node, self.types) else untested
             case tree.Comparison(operator, left) if operator == "!=" or self.types[id(left)].kind == "bool":
                 return 2 + 2 * below
             case tree.Call(function):
                 return FUNCTIONS[function].cost * (1 + below)
         return 1 + below
+
+    def cost_of_arithmetic(self, node: tree.Arithmetic, left: int, right: int) -> int:
+        """The steps without the test for overflow, which only the whole of a sum or product needs."""
+        left = self.untested.get(id(node.left), left)
+        if node.operator != "/":
+            return 1 + left + self.untested.get(id(node.right), right)
+        return 3 + (left if isinstance(node.right, tree.Constant) else 2 * left + 2 * right)
 
     def type_of(self, node: tree.Node) -> Type:
         match node:
@@ -145,6 +149,7 @@ class _Checker:
                 return self.name(node)
             case tree.Negative(operand):
                 found = self.visit(operand)
+                self.untested[id(node)] = 1 + self.untested.get(id(operand), self.steps)
                 return found if found.kind in NUMERIC else self.unfit(node, operand, found, "a number")
             case tree.Arithmetic():
                 return self.arithmetic(node)
@@ -178,8 +183,25 @@ class _Checker:
                 node,
                 f"write for example sum({node.name})",
             )
+        self.unknown_name(node)
+
+    def unknown_name(self, node: tree.Name, hint: str = "") -> NoReturn:
+        schema = self.schema if not self.within else self.fields
         names = closest(node.name, schema)
-        self.refuse("E101", f"unknown name `{node.name}`", node, did_you_mean(node.name, schema), names)
+        if not names:
+            hint = hint or habits.of_value(node.name)
+            if not hint and node.name in FUNCTIONS:
+                hint = f"it is a function: {FUNCTIONS[node.name].example}"
+        near = did_you_mean(node.name, schema) if names or not hint else ""
+        self.refuse("E101", f"unknown name `{node.name}`", node, f"{near} {hint}".strip(), names)
+
+    def refuse_unquoted(self, name: tree.Node, beside: tree.Node) -> None:
+        """Refuse a name that no field has where it is compared with a text: it was meant as one."""
+        schema = self.schema if not self.within else self.fields
+        if isinstance(name, tree.Name) and name.name not in schema and isinstance(beside, tree.Name):
+            known = schema.get(beside.name)
+            if known is not None and known.kind == "text" and not habits.of_value(name.name):
+                self.unknown_name(name, f"write '{name.name}' for a text")
 
     def condition(self, node: tree.Node) -> Type:
         found = self.visit(node)
@@ -191,18 +213,26 @@ class _Checker:
         hint = ""
         if found.kind in ("date", "datetime"):
             hint = "subtract two dates to get a duration: days(later - earlier)"
+        elif expected == "a date" and found.kind in NUMERIC:
+            hint = "compare the days between two dates: days(later - earlier) > 30"
         elif found.kind == "duration":
             hint = "write days(…) for the number of days"
+        elif found.kind == "text" and expected == "a number" and isinstance(place, tree.Arithmetic):
+            hint = "texts are not joined in expressions; a message shows several fields side by side"
         elif found.kind == "text" and expected == "a date":
             hint = "write date('2026-01-31') for a date, or declare the field as one"
         elif found.kind == "text" and expected.startswith("a condition"):
-            hint = "compare it: x == 'abc'"
+            hint = "compare it: x == 'abc', or x in ('abc', 'def')"
         elif found.kind in NUMERIC and expected.startswith("a condition"):
             hint = "compare it: x > 0"
-        self.refuse("E102", f"{_named(operand)} is {_a(found)}, expected {expected}", operand, hint)
+        self.refuse(
+            "E102", f"{wording.named(operand)} is {wording.a(found)}, expected {expected}", operand, hint
+        )
 
     def arithmetic(self, node: tree.Arithmetic) -> Type:
-        left, right = self.visit(node.left), self.visit(node.right)
+        left, steps = self.visit(node.left), self.steps
+        right = self.visit(node.right)
+        self.untested[id(node)] = self.cost_of_arithmetic(node, steps, self.steps - steps)
         moments = ("date", "datetime")
         if node.operator == "-" and left.kind in moments and right.kind in moments:
             return Type("duration", nullable=left.nullable or right.nullable)
@@ -222,33 +252,19 @@ class _Checker:
                 return Type(shared.kind, shared.digits, nullable)
         if node.operator == "/" and not (isinstance(node.right, tree.Constant) and node.right.value):
             nullable = True
-        if may_overflow(node, self.types):
-            self.overflowing.add(id(node))
-            nullable = True
-        return _ARITHMETIC[nullable]
+        return _ARITHMETIC[nullable or may_overflow(node, self.types)]
 
     def comparison(self, node: tree.Comparison) -> Type:
+        self.refuse_unquoted(node.left, node.right)
+        self.refuse_unquoted(node.right, node.left)
         left, right = self.visit(node.left), self.visit(node.right)
         for side in (node.left, node.right):
             if isinstance(side, tree.Constant) and side.value is None:
                 self.refuse("E102", "nothing compares with None", node, "write is_null(x) or not is_null(x)")
         shared = self.shared(node.left, node.right)
         if shared is None:
-            hint = ""
-            if {left.kind, right.kind} in ({"text", "date"}, {"text", "datetime"}):
-                other = (
-                    "date('2026-01-31')"
-                    if "date" in (left.kind, right.kind)
-                    else "datetime('2026-01-31 18:00')"
-                )
-                hint = f"write {other} for a date"
-            elif {left.kind, right.kind} == {"text", "number"}:
-                hint = "declare the field with the type it has, or put the value in quotes"
-            elif {left.kind, right.kind} == {"text", "money"}:
-                hint = "write the amount as a number, without quotes"
-            elif "duration" in (left.kind, right.kind):
-                hint = "write days(…) for the number of days"
-            self.refuse("E102", f"{_a(left)} cannot be compared with {_a(right)}", node, hint)
+            hint = wording.hint_to_compare(node, {left.kind, right.kind})
+            self.refuse("E102", f"{wording.a(left)} cannot be compared with {wording.a(right)}", node, hint)
         self.operands[id(node)] = shared
         if node.operator not in ("==", "!=") and left.kind == "bool":
             self.refuse("E102", "yes and no have no order", node, "compare with == or !=")
@@ -277,7 +293,9 @@ class _Checker:
             shared = self.shared(node.operand, value)
             if shared is None:
                 found = self.types[id(value)]
-                self.refuse("E102", f"{_a(found)} in a list that is compared with {_a(operand)}", value)
+                self.refuse(
+                    "E102", f"{wording.a(found)} in a list that is compared with {wording.a(operand)}", value
+                )
             compared = shared if compared.kind != "number" else compared
             self.known_value(operand, value)
         self.operands[id(node)] = compared
@@ -289,7 +307,7 @@ class _Checker:
         if count < row.required or (count > len(row.parameters) and not row.variadic):
             self.refuse(
                 "E104",
-                f"`{row.name}` takes {_how_many(row)}, not {count}",
+                f"`{row.name}` takes {wording.how_many(row)}, not {count}",
                 node,
                 f"for example {row.example}",
             )
@@ -298,7 +316,7 @@ class _Checker:
             found = self.visit(argument)
             money_as_number = found.kind == "money" and "number" in allowed
             if found.kind not in allowed and found.kind != "null" and not money_as_number:
-                self.unfit(node, argument, found, _listed(allowed))
+                self.unfit(node, argument, found, wording.listed(allowed))
         for argument in node.arguments[row.constants_from :] if row.constants_from is not None else ():
             self.fixed(row, argument)
         nullable = row.partial or any(self.types[id(argument)].nullable for argument in node.arguments)
@@ -313,7 +331,12 @@ class _Checker:
         constants = row.constants
         value = node.value if isinstance(node, tree.Constant) else None
         if constants is not None and not constants.fits(value):
-            self.refuse("E104", f"`{row.name}` takes {constants.words} here, as a constant", node)
+            self.refuse(
+                "E104",
+                f"`{row.name}` takes {constants.words} here, as a constant",
+                node,
+                "write the constant itself",
+            )
 
     def aggregate(self, node: tree.Aggregate) -> Type:
         if self.one_record:
@@ -325,7 +348,7 @@ class _Checker:
         self.within = node.function
         found = self.visit(node.argument) if node.argument is not None else NUMBER.required()
         if node.argument is not None and found.kind not in row.parameter:
-            self.unfit(node, node.argument, found, _listed(row.parameter))
+            self.unfit(node, node.argument, found, wording.listed(row.parameter))
         if node.where is not None:
             self.condition(node.where)
         self.within = ""
@@ -342,7 +365,7 @@ class _Checker:
         for node in nodes:
             shared = _shared(shared, self.as_money(node, found)) if shared is not None else None
         if shared is None:
-            kinds = " and ".join(dict.fromkeys(_a(each) for each in found))
+            kinds = " and ".join(dict.fromkeys(wording.a(each) for each in found))
             self.refuse("E102", f"{what} must be of one type, here are {kinds}", place)
         return Type(shared.kind, shared.digits, nullable)
 
@@ -380,77 +403,8 @@ def _shared(left: Type, right: Type) -> Type | None:
     return NUMBER if {left.kind, right.kind} == {"money", "number"} else None
 
 
-def may_overflow(node: tree.Node, types: Mapping[int, Type], *, ordinary: bool = False) -> bool:
-    """Whether the value of some arithmetic can go beyond the largest float, and so be null; with `ordinary`,
-    no field of numbers is beyond ORDINARY, and none that divides is smaller than its reciprocal."""
-    return not _magnitude(node, types, ordinary) <= _LARGEST_FLOAT
-
-
-def _magnitude(node: tree.Node, types: Mapping[int, Type], ordinary: bool) -> float:
-    """A bound of the value's size; infinite or not a number where there is none."""
-    match node:
-        case tree.Constant(float() as value):
-            return abs(value)
-        case tree.Name() if ordinary and types[id(node)].kind == "number":
-            return ORDINARY
-        case tree.Negative(operand):
-            return _magnitude(operand, types, ordinary)
-        case tree.Arithmetic("/", left, tree.Constant(float() as value)) if value:
-            return _magnitude(left, types, ordinary) / abs(value)
-        case tree.Arithmetic("/", left, tree.Name()) if ordinary:
-            return _magnitude(left, types, ordinary) * ORDINARY
-        case tree.Arithmetic("/"):
-            return math.inf
-        case tree.Arithmetic("*", left, right):
-            return _magnitude(left, types, ordinary) * _magnitude(right, types, ordinary)
-        case tree.Arithmetic(_, left, right):
-            return _magnitude(left, types, ordinary) + _magnitude(right, types, ordinary)
-    found = types[id(node)]
-    if found.kind == "money":
-        return 1024.0 * float(money.LARGEST) / float(10**found.digits)
-    return _LONGEST_DURATION if found.kind == "duration" else _LARGEST_FLOAT
-
-
 def _type_of_constant(value: tree.ConstantValue) -> Type:
     return _OF_CONSTANT[type(value)]
-
-
-_WORDS: dict[str, str] = {
-    "text": "text",
-    "number": "a number",
-    "money": "money",
-    "date": "a date",
-    "datetime": "a date with a time",
-    "bool": "a condition (yes or no)",
-    "duration": "a duration",
-    "null": "a missing value",
-}
-
-
-def _a(found: Type) -> str:
-    return _WORDS[found.kind]
-
-
-def _named(node: tree.Node) -> str:
-    written = tree.text(node)
-    return f"`{written}`" if len(written) <= 40 else "this"
-
-
-def _listed(kinds: frozenset[Kind]) -> str:
-    if kinds == NUMERIC:
-        return "a number"
-    if kinds == ORDERED:
-        return "a number or a date"
-    return " or ".join(sorted(_WORDS[kind] for kind in kinds))
-
-
-def _how_many(row: Function) -> str:
-    most = len(row.parameters)
-    if row.variadic:
-        return f"{row.required} values or more"
-    if row.required == most:
-        return "one value" if most == 1 else f"{most} values"
-    return f"{row.required} to {most} values"
 
 
 __all__ = ["DURATION", "Checked", "Schema", "check", "has_aggregate", "is_amount", "may_overflow"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, final
 
 from crmrules.errors import ExpressionError, Span
+from crmrules.expr import habits
 
 LONGEST_EXPRESSION = 4_096
 LONGEST_TEXT = 256
@@ -28,65 +29,15 @@ _WORD = re.compile(
       |(?P<name>[^\W\d]\w*)
       |(?P<quoted>`[^`\r\n]*`)
       |(?P<text>'(?:[^'\\\r\n]|\\['"\\])*'|"(?:[^"\\\r\n]|\\['"\\])*")
-      |(?P<operator><=|>=|==|!=|[-+(),=]|\*(?!\*)|/(?!/)|<(?!>)|>))
+      |(?P<operator><=|>=|==(?!=)|!=(?!=)|[+(),]|-(?!>)|=(?![=<>])|\*(?!\*)|/(?![/*])|<(?![<>])|>(?!>)))
     """,
     re.VERBOSE,
 )
 _OPERATORS = frozenset({"<=", ">=", "==", "!=", "-", "+", "*", "/", "<", ">", "(", ")", ",", "="})
 _PREFIXES = frozenset({"-", "+", "not"})
 
-_HABITS: tuple[tuple[str, str], ...] = (
-    ("&&", "write `and`"),
-    ("||", "write `or`"),
-    ("<>", "write `!=`"),
-    ("**", "write power(x, 2)"),
-    ("//", "write `floor(x / y)`"),
-    ("!", "write `not`, or `!=` for “is different from”"),
-    ("%", "write a share: 0.05 for 5 %"),
-    ("&", "write `and`"),
-    ("|", "write `or`"),
-    ("[", "lists are written with round brackets: x in ('a', 'b')"),
-    ("]", "lists are written with round brackets: x in ('a', 'b')"),
-    ("{", "write the name alone, without braces"),
-    ("}", "write the name alone, without braces"),
-    (".", "a field is named alone, without the source before it"),
-    (";", "write one expression"),
-    ("\\", "inside a text only \\\\, \\' and \\\" may follow a backslash"),
-    ("$", "write the name alone"),
-    ("@", "write the name alone"),
-    ("#", "comments belong outside the expression"),
-    (":", "write `a if condition else b`"),
-    ("?", "write `a if condition else b`"),
-    ("（", "write ( from the Latin keyboard"),
-    ("）", "write ) from the Latin keyboard"),
-    ("，", "write , from the Latin keyboard"),
-    ("。", "write . from the Latin keyboard"),
-    ("“", "write ' around a text"),
-    ("”", "write ' around a text"),
-    ("‘", "write ' around a text"),
-    ("’", "write ' around a text"),
-    ("＋", "write +"),
-    ("－", "write -"),
-    ("×", "write *"),
-    ("＊", "write *"),
-    ("÷", "write /"),
-    ("／", "write /"),
-    ("＝", "write =="),
-    ("＞", "write >"),
-    ("＜", "write <"),
-    ("≥", "write >="),
-    ("≤", "write <="),
-    ("≠", "write !="),
-    ("％", "write a share: 0.05 for 5 %"),
-)
-_FOREIGN_WORDS = {
-    "lambda": "write an expression",
-    "await": "write an expression",
-    "yield": "write an expression",
-    "async": "write an expression",
-    "for": "write an aggregate such as sum(amount)",
-    "is": "write `is_null(x)` for a missing value, == for equality",
-}
+_WORDS_OF_THE_LANGUAGE = frozenset({"and", "or", "not", "in", "if", "else"})
+_RESERVED = frozenset(keyword.kwlist) - _WORDS_OF_THE_LANGUAGE - {"True", "False", "None"}
 
 
 @final
@@ -129,7 +80,7 @@ def _words(text: str) -> Gated:
     # Python ends a line at \r alone too, and would count lines in another way.
     python = text.replace("\r", " ")
     prefixes = elses = end = 0
-    previous = ""
+    previous: tuple[int, str] | None = None  # the value that ends here, by its place and text
     for found in _WORD.finditer(text):
         kind = found.lastgroup or ""
         word = found[kind]
@@ -137,6 +88,9 @@ def _words(text: str) -> Gated:
             _refuse_word(text, end)
         end = found.end()
         position = end - len(word)
+        is_value = kind != "operator" and word not in _WORDS_OF_THE_LANGUAGE
+        if is_value and previous is not None and word not in _RESERVED:
+            _refuse_neighbours(text, previous, position, word)
         if kind == "operator":
             if word == "(":
                 brackets.append(position)
@@ -151,10 +105,8 @@ def _words(text: str) -> Gated:
                     )
                 brackets.pop()
         else:
-            if previous not in ("operator", ""):
-                _refuse_neighbours(text, kind, previous, position, end)
             if kind == "name":
-                if word in _FOREIGN_WORDS or word[0] == "_" or not word.isascii():
+                if word in _RESERVED or word[0] == "_" or len(word) > LONGEST_TEXT or not word.isascii():
                     _check_name(text, word, position)
                 elses += word == "else"
             elif kind == "quoted":
@@ -167,6 +119,7 @@ def _words(text: str) -> Gated:
                     text,
                     Span(position, end),
                 )
+        previous = (position, word) if is_value or word == ")" else None
         prefixes = prefixes + 1 if word in _PREFIXES else 0
         if prefixes > DEEPEST or elses > DEEPEST or len(brackets) > DEEPEST:
             refuse(
@@ -176,7 +129,6 @@ def _words(text: str) -> Gated:
                 Span(position, end),
                 hint="split it into named measures",
             )
-        previous = kind
     if text[end:].strip(" \t\r\n"):
         _refuse_word(text, end)
     if brackets:
@@ -236,8 +188,9 @@ def _check_name(text: str, word: str, position: int) -> None:
     span = Span(position, position + len(word))
     if len(word) > LONGEST_TEXT:
         refuse("E001", f"a name of {len(word):,} characters, {LONGEST_TEXT} is the most", text, span)
-    if word in _FOREIGN_WORDS:
-        refuse("E003", f"`{word}` is not part of the language", text, span, hint=_FOREIGN_WORDS[word])
+    if word in _RESERVED:
+        hint = habits.of_operator(word) or f"a field of that name is written in backquotes: `{word}`"
+        refuse("E003", f"`{word}` is not part of the language", text, span, hint=hint)
     if word.startswith("_"):
         refuse("E003", "a name cannot begin with an underscore", text, span, hint="rename the field")
     if not word.isascii():
@@ -246,12 +199,7 @@ def _check_name(text: str, word: str, position: int) -> None:
 
 def is_plain(name: str) -> bool:
     """Whether a name is written without quotes."""
-    return (
-        name.isidentifier()
-        and not name.startswith("_")
-        and not keyword.iskeyword(name)
-        and name not in _FOREIGN_WORDS
-    )
+    return name.isidentifier() and not name.startswith("_") and not keyword.iskeyword(name)
 
 
 def _stand_in(text: str, word: str, position: int, quoted: dict[str, str]) -> str:
@@ -299,50 +247,66 @@ def _refuse_invisible(text: str) -> None:
             )
 
 
-def _refuse_neighbours(text: str, kind: str, previous: str, position: int, end: int) -> None:
-    """Two words without an operator between them, unless one is a keyword, which Python's parser judges."""
-    adjacent = position > 0 and not text[position - 1].isspace()
-    if kind == "text" and adjacent and previous == "name":
-        refuse(
-            "E003",
-            "letters stand directly before a text",
-            text,
-            Span(position - 1, end),
-            hint="write the text alone: 'abc'",
-        )
-    if kind == "text" and previous == "text":
-        refuse("E003", "two texts stand side by side", text, Span(position, end), hint="write one text")
-    if adjacent and previous == "number":
-        refuse(
-            "E003",
-            "letters stand directly behind a number",
-            text,
-            Span(position - 1, end),
-            hint="numbers are written like 1000, 0.5 or 1e6",
-        )
+def _refuse_neighbours(text: str, before: tuple[int, str], position: int, word: str) -> NoReturn:
+    """Two values without an operator between them."""
+    start, first = before
+    span = Span(position, position + len(word))
+    adjacent = start + len(first) == position
+    if word[0] in "'\"":
+        if first[0] in "'\"":
+            both = Span(start, span.end)
+            hint = 'write one text; one with an apostrophe in it in double quotes: "it\'s"'
+            refuse("E003", "two texts stand side by side", text, both, hint=hint)
+        if adjacent and first.isalpha():
+            whole = Span(start, span.end)
+            refuse(
+                "E003",
+                "letters stand directly before a text",
+                text,
+                whole,
+                hint="write the text alone: 'abc'",
+            )
+    if adjacent and first[0] in ".0123456789":
+        whole = Span(start, span.end)
+        hint = habits.of_unit(first, word)
+        refuse("E003", f"`{word}` stands directly behind a number", text, whole, hint=hint)
+    for each, place in ((word, span), (first, Span(start, start + len(first)))):
+        if hint := habits.of_operator(each):
+            refuse("E004", f"`{each}` is not part of the language", text, place, hint=hint)
+    if adjacent and first[0] in "'\"":
+        hint = f"write a text with {first[0]} in it in the other quotes"
+        refuse("E004", f"the text {first} ends before `{word}`", text, Span(start, span.end), hint=hint)
+    between = f"between `{first}` and `{word}`" if len(first) + len(word) <= 60 else "before this"
+    hint = "write one of + - * / == != < <= > >= and, or, in"
+    refuse("E004", f"an operator is missing {between}", text, span, hint=hint)
 
 
 def _refuse_word(text: str, position: int) -> NoReturn:
     """Say what is wrong with the first thing, behind blanks, that is no word of the language."""
     while text[position] in " \t\r\n":
         position += 1
-    for habit, hint in _HABITS:
-        if text.startswith(habit, position):
-            span = Span(position, position + len(habit))
-            refuse("E003", f"`{habit}` is not part of the language", text, span, hint=hint)
     ch = text[position]
-    if ch in "'\"`":
+    if ch in "'\"":
         broken = "\\" in text[position:]
         refuse(
             "E003",
             "a text has no end, or a backslash in it that means nothing" if broken else "a text has no end",
             text,
             Span(position, position + 1),
-            hint=f"close it with {ch}" + (r"; only \\, \' and \" may be written" if broken else ""),
+            hint=f"close it with {ch}; "
+            + (
+                r"only \\, \' and \" may be written"
+                if broken
+                else 'an apostrophe stands in double quotes: "it\'s"'
+            ),
         )
+    if ch == "`":
+        refuse("E003", "a quoted name has no end", text, Span(position, position + 1), hint="close it with `")
+    symbol, hint = habits.of_symbol(text, position)
+    span = Span(position, position + len(symbol))
     if not ch.isprintable():
-        refuse("E002", f"the character U+{ord(ch):04X} is not allowed", text, Span(position, position + 1))
-    refuse("E003", f"`{ch}` is not part of the language", text, Span(position, position + 1))
+        refuse("E002", f"the character U+{ord(ch):04X} is not allowed", text, span, hint=hint)
+    refuse("E003", f"`{symbol}` is not part of the language", text, span, hint=hint)
 
 
 def refuse(code: str, message: str, text: str, span: Span, *, hint: str = "") -> NoReturn:

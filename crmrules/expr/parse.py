@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 from typing import NoReturn, final
 
-from crmrules.errors import Span, closest
-from crmrules.expr import tree
+from crmrules.errors import ExpressionError, Span, closest
+from crmrules.expr import habits, tree
 from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
 from crmrules.expr.gate import DEEPEST, LONGEST_EXPRESSION, Gated, gate, refuse
 from crmrules.types import FIRST_MOMENT, LARGEST_INTEGER, LAST_MOMENT
@@ -36,32 +36,10 @@ _COMPARISON: dict[type[ast.cmpop], tree.ComparisonOperator] = {
     ast.Gt: ">",
     ast.GtE: ">=",
 }
-_WORD_HINTS = {
-    "if": "write `a if condition else b`",
-    "iif": "write `a if condition else b`",
-    "and": "write `a and b`",
-    "or": "write `a or b`",
-    "not": "write `not a`",
-    "true": "write True",
-    "false": "write False",
-    "null": "write None, or is_null(x) to test for a missing value",
-    "nil": "write None, or is_null(x) to test for a missing value",
-    "between": "write low <= x <= high",
-    "like": "write contains(x, '…'), starts_with(x, '…') or ends_with(x, '…')",
-    "ifnull": "write if_null(x, y)",
-    "isnull": "write is_null(x)",
-    "average": "write mean(x)",
-    "avg": "write mean(x)",
-    "len": "write length(x)",
-    "pow": "write power(x, 2)",
-    "trim": "write strip(x)",
-    "log": "write ln(x)",
-    "today": "give the day as a field; a rule depends on the record alone",
-    "now": "give the moment as a field; a rule depends on the record alone",
-    "countd": "write nunique(x)",
-    "sumif": "write sum(x, where=condition)",
-    "countif": "write count(where=condition)",
-}
+_SOME_WORD = re.compile(r"\w+|[<>=!]=|\S")
+_IF = re.compile(r"\bif\b")
+_ELSE = re.compile(r"\belse\b")
+_LEADING_ZERO = re.compile(r"(?<![\w.'\"])0+([0-9]+)(?![\w.'\"])")
 
 
 def parse(text: str) -> tree.Node:
@@ -82,35 +60,42 @@ def parse(text: str) -> tree.Node:
 
 def _explain_syntax(gated: Gated, error: SyntaxError) -> NoReturn:
     text = gated.text
+    if (at := _lone_equals(text)) is not None:
+        first = not text[:at].strip()
+        hint = "leave out the = at the start" if first else "write =="
+        refuse("E004", "`=` gives a value, it does not compare", text, Span(at, at + 1), hint=hint)
+    date, hint = habits.of_date(text)
+    if date:
+        at = text.index(date)
+        refuse("E004", f"`{date}` is no date here", text, Span(at, at + len(date)), hint=hint)
+    if (found := _LEADING_ZERO.search(text)) is not None:
+        hint = f"write {found[1]}, or '{found[0]}' for a text"
+        refuse("E004", f"the number `{found[0]}` begins with a zero", text, Span(*found.span()), hint=hint)
+    if (at := text.find("(*)")) >= 0:
+        refuse("E004", "`*` is no value", text, Span(at, at + 3), hint="write count()")
+    if (found := _IF.search(text)) is not None and not _ELSE.search(text, found.end()):
+        hint = "write `a if condition else b`"
+        refuse("E004", "`if` stands between two values, with `else`", text, Span(*found.span()), hint=hint)
+    place, word = _at(gated, error)
+    if not word:
+        last = [*_SOME_WORD.finditer(text)][-1]
+        hint = "write a value behind it"
+        refuse("E004", "the expression ends too early", text, Span(*last.span()), hint=hint)
+    if word[0].isalnum() or word[0] in "(`'\"":
+        hint = "an operator, a value or a comma is missing or stands too much"
+        refuse("E004", "the expression cannot be read from here on", text, place, hint=hint)
+    hint = "write a value there, or leave the sign out"
+    refuse("E004", f"a value is missing before `{word}`", text, place, hint=hint)
+
+
+def _at(gated: Gated, error: SyntaxError) -> tuple[Span, str]:
+    """The word at which Python's parser gave up; none at the end."""
     offsets = _Offsets(f"({gated.python}\n)")
     line, column = error.lineno or 1, (error.offset or 1) - 1
     # SyntaxError counts characters where the nodes of a tree count bytes.
-    start = min(
-        max(offsets.starts[min(line, len(offsets.starts)) - 1] + column - 1, 0), max(len(text) - 1, 0)
-    )
-    assignment = _lone_equals(text)
-    if assignment is not None:
-        refuse(
-            "E004",
-            "`=` gives a value, it does not compare",
-            text,
-            Span(assignment, assignment + 1),
-            hint="write `==`",
-        )
-    for word in text[start : start + 12].replace("(", " ").split()[:1]:
-        if hint := _WORD_HINTS.get(word.lower()):
-            refuse("E004", f"`{word}` cannot stand here", text, Span(start, start + len(word)), hint=hint)
-    for word in ("IF", "AND", "OR", "NOT", "LIKE", "BETWEEN", "like", "between"):
-        if (at := f" {text} ".find(f" {word} ")) >= 0 or (at := text.find(f"{word}(")) >= 0:
-            hint = _WORD_HINTS[word.lower()]
-            refuse("E004", f"`{word}` is not part of the language", text, Span(at, at + len(word)), hint=hint)
-    refuse(
-        "E004",
-        "the expression cannot be read from here on",
-        text,
-        Span(start, start + 1),
-        hint="an operator, a value or a comma is missing or stands too much",
-    )
+    start = max(offsets.starts[min(line, len(offsets.starts)) - 1] + column - 1, 0)
+    found = _SOME_WORD.match(gated.text, start)
+    return (Span(*found.span()), found[0]) if found is not None else (Span(start, start + 1), "")
 
 
 def _lone_equals(text: str) -> int | None:
@@ -156,7 +141,8 @@ class _Reader:
         """The node's place in the caller's text, which has one bracket less at its start."""
         end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
         if self.offsets is None:
-            return Span(node.col_offset - 1, end_column - 1)
+            end = end_column - 1 if end_line == 1 else len(self.text)
+            return Span(max(node.col_offset - 1, 0), min(end, len(self.text)))
         start, end = self.offsets.at(node.lineno, node.col_offset), self.offsets.at(end_line, end_column)
         return Span(max(start - 1, 0), min(end - 1, len(self.text)))
 
@@ -212,10 +198,20 @@ class _Reader:
             case ast.Call():
                 return self.call(node, span)
             case ast.Tuple():
-                hint = "numbers are written without a thousands comma; lists stand behind `in`"
-                self.refuse("E005", "a list cannot stand here", node, hint)
+                self.refuse_list(node)
             case _:
                 self.refuse("E005", "this is not part of the language", node)
+
+    def refuse_list(self, node: ast.Tuple) -> NoReturn:
+        span = self.span(node)
+        number, hint = habits.of_list(self.text[span.start : span.end])
+        if number:
+            start = self.text.index(number, span.start)
+            span = Span(start, start + len(number))
+        elif not node.elts:
+            hint = "write a value between the brackets"
+        hint = hint or "lists stand behind `in`: x in ('a', 'b')"
+        refuse("E005", "a list cannot stand here", self.text, span, hint=hint)
 
     def constant(self, value: object, node: ast.expr, span: Span) -> tree.Node:
         if isinstance(value, bool) or value is None or isinstance(value, str):
@@ -224,7 +220,7 @@ class _Reader:
             if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
                 self.refuse("E001", "whole numbers beyond 2^53 lose digits", node, "write it as 1e20")
             if abs(value) > 1e308 and float(value) == float("inf"):
-                self.refuse("E001", "the number is too large", node)
+                self.refuse("E001", "the number is too large", node, "the largest is about 1.79e308")
             return tree.Constant(float(value), span)
         self.refuse("E005", "this is not part of the language", node)
 
@@ -264,7 +260,14 @@ class _Reader:
 
     def values(self, node: ast.expr) -> tuple[tree.Constant, ...]:
         if not isinstance(node, ast.Tuple):
-            self.refuse("E005", "behind `in` stands a list", node, "write x in ('a', 'b'), or x == 'a'")
+            hint = "write x in ('a', 'b'), or x == y"
+            if isinstance(node, ast.Constant):
+                one = self.text[self.span(node).start : self.span(node).end]
+                within = (
+                    f", or contains(x, {one}) for a part of a text" if isinstance(node.value, str) else ""
+                )
+                hint = f"write ({one},) with a comma, or x == {one}{within}"
+            self.refuse("E005", "behind `in` stands a list of constants", node, hint)
         if not node.elts:
             self.refuse("E005", "the list is empty", node, "name at least one value")
         if len(node.elts) > LONGEST_LIST:
@@ -336,15 +339,14 @@ class _Reader:
         self.refuse("E106", f"there is no such {name}", node, f"write it as {example}{without}")
 
     def unknown_function(self, name: str, node: ast.Call) -> NoReturn:
-        known = [*names_of_functions(), "date", "datetime"]
-        hint = _WORD_HINTS.get(name.lower(), "")
-        suggestions = closest(name.lower(), known)
-        if not hint:
-            hint = (
-                f"did you mean `{suggestions[0]}`?" if suggestions else f"there is {', '.join(sorted(known))}"
-            )
-        from crmrules.errors import ExpressionError
-
+        known = sorted({*names_of_functions(), "date", "datetime"})
+        suggestions = closest(name, known)
+        same = suggestions and suggestions[0] == name.lower()
+        if same or not (hint := habits.of_function(name)):
+            hint = f"did you mean `{suggestions[0]}`?" if suggestions else f"there is {', '.join(known)}"
+            if not name.isascii():
+                written = self.text[self.span(node).start : self.span(node).end]
+                hint = f"a field of that name is written in backquotes: `{written[:60]}`"
         raise ExpressionError(
             "E103",
             f"unknown function `{name}`",

@@ -22,7 +22,7 @@ Evaluate = Callable[[Mapping[str, object]], Scalar]
 EvaluateMany = Callable[..., list[Scalar]]
 
 _PLAIN: Mapping[Kind, str] = {"text": "str", "bool": "bool", "date": "date", "number": "float"}
-# The square of `check.ORDINARY` and its reciprocal, with some room for rounding.
+# The square of `bounds.ORDINARY` and its reciprocal, with some room for rounding.
 _LARGE, _SMALL = "9e35", "1.1e-18"
 # Beyond so many fields a record is seldom without a missing one, and the second way is long to compile.
 _MOST_SHORT_FIELDS = 12

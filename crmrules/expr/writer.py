@@ -13,7 +13,8 @@ from typing import assert_never, final
 
 from crmrules import money
 from crmrules.expr import tree
-from crmrules.expr.check import Checked, may_overflow
+from crmrules.expr.bounds import may_overflow
+from crmrules.expr.check import Checked
 from crmrules.expr.functions import FUNCTIONS
 from crmrules.expr.hosted import callable_of
 from crmrules.types import NUMBER, Type

@@ -134,3 +134,11 @@ def test_budgets_are_enforced() -> None:
 
 def test_what_is_read_is_known() -> None:
     assert Expression.parse("m if p else m + 1", FIELDS).fields == ("p", "m")
+
+
+def test_a_long_product_costs_its_length_and_not_a_power_of_it() -> None:
+    product = check(parse(" * ".join(["x"] * 40)), SCHEMA)
+    assert product.cost < 200
+    # Each test for overflow computes what it tests twice, so functions of products of functions do double.
+    nested = check(parse("abs(abs(abs(x * x) * x) * x)"), SCHEMA)
+    assert nested.cost > 8 * 3

@@ -1,12 +1,18 @@
 """The public face of an expression."""
 
+import copy
+import gc
+import pickle
 import threading
+import weakref
 from decimal import Decimal
 
 import pytest
 
-from crmrules.errors import ExpressionError
+from crmrules.errors import CrmRulesError, ExpressionError
 from crmrules.expr import Expression
+from crmrules.expr.expression import Interpreter
+from crmrules.types import Type
 
 FIELDS = {"a": "number", "b": "number"}
 
@@ -24,6 +30,60 @@ def test_the_same_text_over_the_same_fields_is_compiled_once() -> None:
 
 def test_expressions_are_equal_when_they_say_the_same() -> None:
     assert Expression.parse("a+b", FIELDS) == Expression.parse("(a + b)", FIELDS)
+
+
+def test_expressions_over_other_types_or_by_another_interpreter_differ() -> None:
+    expression = Expression.parse("a > b", FIELDS)
+    assert expression != Expression.parse("a > b", {"a": "money(2)", "b": "money(2)"})
+    assert expression != Expression.parse("a > b", FIELDS, interpreter="simpleeval")
+    assert expression == Expression.parse("a > b", {**FIELDS, "c": "text"})
+    assert len({expression, Expression.parse("(a) > b", FIELDS)}) == 1
+
+
+def test_a_representation_can_be_typed_in_again() -> None:
+    expression = Expression.parse("a / `订单额(元)`", {"a": "money(2) not null", "订单额(元)": "number"})
+    assert repr(expression) == (
+        "Expression.parse('a / `订单额(元)`', {'a': 'money(2) not null', '订单额(元)': 'number'})"
+    )
+    assert eval(repr(expression)) == expression
+
+
+@pytest.mark.parametrize("interpreter", ["compile", "simpleeval"])
+def test_expressions_are_pickled_and_copied(interpreter: Interpreter) -> None:
+    expression = Expression.parse(
+        "m if k == 'a' else -m",
+        {"m": Type("money", 2), "k": Type("text", values=("a", "b"))},
+        interpreter=interpreter,
+    )
+    record = {"m": 1.5, "k": "b"}
+    for again in (pickle.loads(pickle.dumps(expression)), copy.copy(expression), copy.deepcopy(expression)):
+        assert again == expression
+        assert again(record) == expression(record) == Decimal("-1.50")
+
+
+def test_the_function_behind_an_expression_gives_its_values() -> None:
+    expression = Expression.parse("m / 2", {"m": "money(2)"})
+    assert expression.function({"m": 3}) == expression({"m": 3}) == 1.5
+    assert expression.function is expression.function
+
+
+def test_an_expression_is_freed_when_nobody_holds_it() -> None:
+    expression = Expression(Expression.parse("a * b", FIELDS).checked)
+    assert expression({"a": 2, "b": 3}) == 6
+    held = weakref.ref(expression)
+    gc.disable()
+    try:
+        del expression
+        assert held() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("declared", [float, None, ["number"], "numbr", 1])
+def test_a_type_that_is_none_is_refused(declared: object) -> None:
+    with pytest.raises(CrmRulesError) as caught:
+        Expression.parse("a", {"a": declared})  # type: ignore[dict-item]
+    assert caught.value.code == "F001"
 
 
 def test_money_comes_as_a_decimal() -> None:

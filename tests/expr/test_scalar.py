@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from crmrules.errors import FieldError
 from crmrules.expr.check import Checked, check
 from crmrules.expr.parse import parse
 from crmrules.expr.scalar import compile_first, compile_many, compile_record
@@ -85,3 +88,42 @@ def test_deep_expressions_are_computed_ahead_with_the_same_value() -> None:
 @pytest.mark.parametrize(("text", "columns"), [("x + y", 2), ("x + 1", 1), ("1 + 1", 0)])
 def test_lists_are_computed_like_records(text: str, columns: int) -> None:
     assert compile_many(checked(text))(*[[1.0]] * columns) == [2.0]
+
+
+SIZES = [1e18, 9e17, 1e-18, 1.2e-18, 5e-324, 1.7e308, 0.0, -0.0, 1.0, -3.0, 0.1]
+VALUES = st.one_of(st.sampled_from(SIZES), st.floats(allow_nan=False, allow_infinity=False))
+SHORT = [
+    "x / y",
+    "x / y / n",
+    "x / (y - n)",
+    "x * y * n * x * y * n * x * y * n * x * y * n * x * y * n * x * y * n",
+    "(x - y) / x > 1 or not p",
+    "x if p and x > y else -y / n",
+    "coalesce(x, y) + round(n, 2)",
+    "not (p or q) and x in (0, 1)",
+    "is_null(x) or x == y",
+    "(p and q) == (x < y)",
+]
+
+
+@pytest.mark.parametrize("text", SHORT)
+@given(st.fixed_dictionaries({"x": VALUES, "y": VALUES, "n": VALUES, "p": st.booleans(), "q": st.booleans()}))
+def test_the_short_way_gives_what_the_careful_way_gives_to_the_last_bit(
+    text: str, record: dict[str, Any]
+) -> None:
+    expression = checked(text)
+    # Bound values go the careful way alone.
+    assert repr(compile_record(expression)(record)) == repr(compile_record(expression, bound=True)(record))
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_whatever_is_not_plain_takes_the_careful_way(text: str) -> None:
+    evaluate = compile_record(checked(text))
+    plain: dict[str, Any] = {"x": 2.0, "y": -4.0, "n": 3.0, "p": True, "q": False}
+    assert evaluate({**plain, "x": 2, "y": -4}) == evaluate(plain)
+    assert evaluate({**plain, "x": float("nan")}) == evaluate({**plain, "x": None})
+    for name in checked(text).fields:
+        for strange in ("1", float("inf"), object(), [1], 2**60):
+            with pytest.raises(FieldError) as caught:
+                evaluate({**plain, name: strange})
+            assert (caught.value.code, caught.value.field) == ("F104", name)
