@@ -4,26 +4,44 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from crmrules.expr import Expression, tree
 from crmrules.expr.functions import AGGREGATES, BUILT_IN
+from crmrules.expr.signature import ANY, MOMENTS, NUMERIC, ORDERED
 
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "expressions.md"
+KINDS = {
+    ANY: "any",
+    NUMERIC: "numeric",
+    ORDERED: "ordered",
+    MOMENTS: "day",
+    frozenset({"number"}): "number",
+    frozenset({"text"}): "text",
+    frozenset({"duration"}): "duration",
+}
 
 
 def functions() -> Iterator[str]:
-    yield "| function | takes | gives | what it is |"
-    yield "|---|---|---|---|"
+    yield "| example | value | takes | gives | what it is |"
+    yield "|---|---|---|---|---|"
     for row in BUILT_IN:
-        takes = ", ".join(" or ".join(sorted(kinds)) if len(kinds) < 7 else "any" for kinds in row.parameters)
-        gives = "the same" if row.result == "common" else row.result
-        yield f"| `{row.example}` | {takes}{' …' if row.variadic else ''} | {gives} | {row.doc} |"
+        value = tree.constant(Expression.parse(row.example, {})({}))  # type: ignore[arg-type]
+        takes = [KINDS[kinds] for kinds in row.parameters]
+        takes[row.required :] = [f"[{each}]" for each in takes[row.required :] if not row.variadic] or (
+            takes[row.required :]
+        )
+        gives = "as given" if row.result == "common" else row.result
+        listed = ", ".join(takes) + (", …" if row.variadic else "")
+        yield f"| `{row.example}` | `{value}` | {listed} | {gives} | {row.doc} |"
 
 
 def aggregates() -> Iterator[str]:
-    yield "| aggregate | gives | what it is |"
-    yield "|---|---|---|"
+    yield "| example | takes | gives | over nothing | what it is |"
+    yield "|---|---|---|---|---|"
     for row in AGGREGATES.values():
-        yield f"| `{row.example}` | {'the same' if row.result == 'same' else row.result} | {row.doc} |"
+        gives = "as given" if row.result == "same" else row.result
+        empty = "missing" if row.empty is None else tree.constant(row.empty)
+        yield f"| `{row.example}` | {KINDS[row.parameter]} | {gives} | {empty} | {row.doc} |"
 
 
 def written(page: str) -> str:
