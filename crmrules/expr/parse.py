@@ -79,8 +79,10 @@ def _explain_syntax(gated: Gated, error: SyntaxError) -> NoReturn:
     place, word = _at(gated, error)
     if not word:
         last = [*_SOME_WORD.finditer(text)][-1]
-        hint = "write a value behind it"
-        refuse("E004", "the expression ends too early", text, Span(*last.span()), hint=hint)
+        hint = "a value is missing behind it"
+        refuse(
+            "E004", "the expression cannot be read, since it ends here", text, Span(*last.span()), hint=hint
+        )
     if word[0].isalnum() or word[0] in "(`'\"":
         hint = "an operator, a value or a comma is missing or stands too much"
         refuse("E004", "the expression cannot be read from here on", text, place, hint=hint)

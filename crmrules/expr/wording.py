@@ -59,7 +59,7 @@ def hint_to_compare(node: tree.Comparison, kinds: set[Kind]) -> str:
         return "write the amount as a number, without quotes"
     for side in (node.left, node.right):
         if isinstance(side, tree.Constant) and type(side.value) is float:
-            return f"write '{tree.text(side)}' in quotes for a text, or declare the field as a number"
+            return f"put the value in quotes: '{tree.text(side)}'; or declare the field as a number"
         if isinstance(side, tree.Constant) and type(side.value) is str:
             return "write a number without quotes, or declare the field as text"
     return "declare both fields with one type"
