@@ -167,7 +167,8 @@ class _Reader:
     def read(self, node: ast.expr) -> tree.Node:
         self.nodes += 1
         self.depth += 1
-        self.bound(node)
+        if self.nodes > MOST_NODES:
+            self.bound(node)
         if self.depth > DEEPEST:
             self.refuse("E001", f"the expression is nested more than {DEEPEST} deep", node, "split it")
         result = self.read_node(node)

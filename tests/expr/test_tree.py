@@ -62,7 +62,7 @@ def grown(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(
             pair, st.sampled_from(["+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">=", "and", "or"])
         ).map(lambda made: f"({made[0][0]}) {made[1]} ({made[0][1]})"),
-        pair.map(lambda made: f"{made[0]} < ({made[1]}) <= 3"),
+        pair.map(lambda made: f"({made[0]}) < ({made[1]}) <= 3"),
         st.tuples(part, part, part).map(lambda made: f"({made[0]}) if ({made[1]}) else ({made[2]})"),
         part.map(lambda made: f"-({made})"),
         part.map(lambda made: f"not ({made})"),
