@@ -224,7 +224,7 @@ MISTAKES = {
     "a payee's share beyond the whole": (
         "payees: [{to: who, share: 1.5}]", "{to: who", "B203", "overlay: true",
     ),
-    "a payee's share in percent": ("payees: [{to: who, share: 50%}]", "%}", "E003", "0.05 for 5 %"),
+    "a payee's share in percent": ("payees: [{to: who, share: 50%}]", "%}", "E003", "0.5 for 50 %"),
     "a payee that is not named": ("payees: [{share: 0.5}]", "{share", "B202", "to: "),
     "a key of a payee": ("payees: [{to: who, shar: 0.5}]", "shar:", "B201", "did you mean `share`?"),
     "no payees": ("payees: []", "[]", "B204", ""),
