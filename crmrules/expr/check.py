@@ -12,6 +12,7 @@ from crmrules.errors import ExpressionError, closest, did_you_mean
 from crmrules.expr import habits, tree, wording
 from crmrules.expr.bounds import may_overflow
 from crmrules.expr.functions import AGGREGATES, FUNCTIONS, NUMERIC, Function
+from crmrules.expr.limits import current
 from crmrules.expr.tree import Node
 from crmrules.types import BOOL, DATE, DATETIME, DURATION, NULL, NUMBER, TEXT, Kind, Type
 
@@ -78,6 +79,8 @@ def check(
     checker = _Checker(text or tree.text(node), fields, measures, grouped=grouped, one_record=one_record)
     checker.visit(node)
     cost = checker.steps
+    limits = current()
+    budget = budget if limits is None else min(budget, limits.cost)
     if cost > budget:
         message = f"the expression costs {cost:,} steps a record, {budget:,} is the most"
         checker.refuse("E107", message, node, "make parts of it measures or fields of their own")

@@ -14,6 +14,7 @@ from crmrules.errors import ExpressionError, Span
 from crmrules.expr import tree
 from crmrules.expr.check import DEAREST, Checked, Schema, check
 from crmrules.expr.gate import LONGEST_EXPRESSION
+from crmrules.expr.limits import Limits, current
 from crmrules.expr.parse import parse
 from crmrules.expr.record import values_of
 from crmrules.expr.scalar import compile_record
@@ -92,7 +93,7 @@ class Expression:
                 Type.parse(each)
         if len(text) > LONGEST_EXPRESSION:
             parse(text)
-        return _parsed(text, tuple(declared.items()), budget, interpreter)
+        return _parsed(text, tuple(declared.items()), budget, interpreter, current())
 
     @property
     def tree(self) -> tree.Node:
@@ -192,7 +193,11 @@ def _first_call(called: ref[Expression], record: Mapping[str, object]) -> Value:
 
 @lru_cache(maxsize=1024)
 def _parsed(
-    text: str, fields: tuple[tuple[str, str | Type], ...], budget: int, interpreter: Interpreter
+    text: str,
+    fields: tuple[tuple[str, str | Type], ...],
+    budget: int,
+    interpreter: Interpreter,
+    limits: Limits | None,  # which parse and check look up themselves; here they tell results apart
 ) -> Expression:
     checked = check(parse(text), _schema(fields), text=text, budget=budget, one_record=True)
     return Expression(checked, interpreter)

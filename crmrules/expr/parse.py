@@ -13,6 +13,7 @@ from crmrules.errors import ExpressionError, Span, closest
 from crmrules.expr import habits, tree
 from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
 from crmrules.expr.gate import DEEPEST, LONGEST_EXPRESSION, Gated, gate, refuse
+from crmrules.expr.limits import current
 from crmrules.types import FIRST_MOMENT, LARGEST_INTEGER, LAST_MOMENT
 
 MOST_NODES = 400
@@ -55,7 +56,10 @@ def parse(text: str) -> tree.Node:
         _explain_syntax(gated, error)
     except (ValueError, MemoryError, RecursionError):
         refuse("E004", "the expression cannot be read", text, Span(0, 1))
-    return _Reader(gated).read_all(module.body)
+    result = _Reader(gated).read_all(module.body)
+    if (limits := current()) is not None:
+        limits.refuse_beyond(text, result)
+    return result
 
 
 def _explain_syntax(gated: Gated, error: SyntaxError) -> NoReturn:
