@@ -41,6 +41,7 @@ from crmrules.types import Type
 
 Record = dict[str, Any]
 LEAST_CASES = 400
+SECTIONS = {"arithmetic", "comparison", "logic", "null", "text", "date", "aggregate", "error"}
 ABOUT = 1e-12
 LITERALS = ("date", "datetime")  # constants written like calls
 
@@ -355,4 +356,5 @@ def test_aggregated(case: Case, engine: str) -> None:
 
 def test_there_are_enough_cases_and_no_name_twice() -> None:
     assert len(CASES) >= LEAST_CASES
+    assert {case.section for case in CASES} == SECTIONS
     assert len({case.id for case in CASES}) == len(CASES)
