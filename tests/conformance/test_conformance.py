@@ -2,8 +2,7 @@
 
 A case has a name, declared fields, a record (or records) and an expression, and either the value (values)
 that must come out or the code of the error. How values are written stands at the top of each file; each
-value is reasoned from the language's definition. A case that calls a function which the language does not
-have yet is skipped with that reason, and runs from the moment the function is there.
+value is reasoned from the language's definition.
 
 Values are equal when they are of the same type and the same value: floats exactly, where only the sign of
 zero does not count, which the language cannot tell. A case with `about: true` allows a relative difference
@@ -15,7 +14,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -33,7 +31,6 @@ from crmrules import Rulebook
 from crmrules.binding import bind_frame
 from crmrules.errors import CrmRulesError, ExpressionError, FieldError
 from crmrules.expr import Expression
-from crmrules.expr.functions import AGGREGATES, FUNCTIONS
 from crmrules.fields import Source
 from crmrules.frames import columns_of, delivered
 from crmrules.money import amount
@@ -43,7 +40,6 @@ Record = dict[str, Any]
 LEAST_CASES = 400
 SECTIONS = {"arithmetic", "comparison", "logic", "null", "text", "date", "aggregate", "error"}
 ABOUT = 1e-12
-LITERALS = ("date", "datetime")  # constants written like calls
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +57,6 @@ class Case:
     @property
     def id(self) -> str:
         return f"{self.section}: {self.name}"
-
-    @property
-    def missing(self) -> list[str]:
-        """The functions that the case calls and the language does not have (yet)."""
-        called = re.findall(r"\b([a-z_]+)\(", re.sub(r"'[^']*'|`[^`]*`", "", self.expression))
-        known = {*FUNCTIONS, *AGGREGATES, *LITERALS, "and", "or", "not", "in", "if", "else", "where"}
-        return sorted({*called} - known) if self.error != "E103" else []
 
 
 def read(path: Path) -> list[Case]:
@@ -103,24 +92,6 @@ REFUSED = [case for case in CASES if case.error]
 
 def ids(case: Case) -> str:
     return case.id
-
-
-KNOWN: dict[str, tuple[tuple[str, ...], str]] = {}
-"""Cases that fail, on which engines (none said: everywhere), and why; to be emptied, never to grow old."""
-
-
-@pytest.fixture(autouse=True)
-def _needs_its_functions(request: pytest.FixtureRequest) -> None:
-    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    case, engine = parameters.get("case"), parameters.get("engine")
-    if case is None:
-        return
-    if case.missing:
-        pytest.skip(f"function not in crmrules.expr.functions: {', '.join(case.missing)}")
-    engines, reason = KNOWN.get(case.id, ((), ""))
-    says_the_same = request.node.originalname == "test_canonical_text_says_the_same"
-    if reason and not says_the_same and (not engines or engine in engines):
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
 
 
 # values as the files write them
@@ -307,7 +278,7 @@ SUBJECTS = ("one", "other")
 @cache
 def scored(engine: str, number: int) -> dict[str, list[tuple[object, Type]]] | CrmRulesError:
     """Each case's value for each of two subjects that have the same records."""
-    cases = [case for case in AGGREGATED if group(case) == GROUPS[number] and not case.missing]
+    cases = [case for case in AGGREGATED if group(case) == GROUPS[number]]
     fields = {"subject": "text", "day": "date", **cases[0].fields}
     roles = {"subject": "subject", "day": "date", "id": "id"}
     day = dt.date(2026, 3, 1)
