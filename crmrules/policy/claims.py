@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer
 from crmrules import binding, frames
 from crmrules.errors import FieldError, RecordError, did_you_mean, shown
 from crmrules.fields import Frozen, Source
-from crmrules.policy.facts import day_of, text_of, unfit, whole
+from crmrules.policy.dated import unfit
+from crmrules.policy.facts import day_of, text_of, whole
 from crmrules.policy.holders import Holders
 from crmrules.policy.holding import Event, Fact, Fold, Terms, Window
 from crmrules.policy.sequence import Names
@@ -140,8 +141,8 @@ class Claims(BaseModel):
             if (error := unfit(source, name, allowed)) is not None:
                 yield (part,), error
         for name in self.order:
-            if (error := unfit(source, name, ())) is not None:
-                yield ("order",), error
+            if name not in source.fields:
+                yield ("order",), source.unknown_field(name)
 
     def resolve(self, facts: object, source: Source | None = None) -> Holders:
         """Who holds which customer on which day.
@@ -183,7 +184,8 @@ class Claims(BaseModel):
             self.substitute_share or 0.0,
             tuple(left_out),
             bound.quarantined,
-            facts,
+            numeric=source.schema[self.customer].kind == "number",
+            origin=facts,
         )
 
     def _fact(self, source: Source, row: Mapping[str, Scalar], record: object) -> Fact | str:

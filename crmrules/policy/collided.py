@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -61,12 +60,12 @@ class Pair:
 
     def __str__(self) -> str:
         said = "; ".join(map(str, self.evidence))
-        return f"{self.first} and {self.second}, {self.days_apart} days apart: {said}"
+        return f"{self.first} and {self.second}, {counted(self.days_apart, 'day')} apart: {said}"
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Contested:
+@dataclass(frozen=True, repr=False, slots=True)
+class Contested(Shown):
     """A customer whom several people claim, all records of it, and who gets it."""
 
     number: int
@@ -75,14 +74,21 @@ class Contested:
     pairs: tuple[Pair, ...]
     decision: Decision
 
-    def __str__(self) -> str:
-        lines = [f"Contested customer {self.number}: {self.decision.because}"]
-        for each in self.claimants:
-            share = "held" if self.decision.held else f"{100 * self.decision.share(each.who):.4g} %"
-            active = f", active {_day(each.activity)}" if each.activity is not None else ""
+    def table(self, most: int | None = None) -> Table:
+        """The claimants and their shares, in the order of their claims."""
+        title = f"Contested customer {self.number}: {self.decision.because}"
+        table = Table(title, ["Who", "Share", "Claimed", "Active", "Records"], (4, 3))
+        for each in self.claimants[:most]:
+            share = None if self.decision.held else f"{100 * self.decision.share(each.who):.4g} %"
+            active = cell(None) if each.activity is None else _day(each.activity)
             records = ", ".join(map(str, each.records))
-            lines.append(f"  {share:>6}  {each.who}, claimed {_day(each.claimed)}{active}: {records}")
-        return "\n".join([*lines, *(f"  {pair}" for pair in self.pairs)])
+            table.add([each.who, cell(share), _day(each.claimed), active, records])
+        return table
+
+    @property
+    def notes(self) -> list[str]:
+        """The evidence, pair by pair."""
+        return [*map(str, self.pairs)]
 
 
 @final
@@ -145,14 +151,14 @@ class Collisions(Shown):
             sides = [pair.first if name == "first" else pair.second for _, pair in rows]
             if self.several_sources:
                 columns[f"{name}_source"] = [side.source for side in sides]
-            columns[f"{name}_record"] = [str(side.record) for side in sides]
+            columns[f"{name}_record"] = [side.record for side in sides]
             columns[f"{name}_who"] = [side.who for side in sides]
-            columns[f"{name}_when"] = [_day(side.when) for side in sides]
+            columns[f"{name}_when"] = [side.when for side in sides]
         columns["days_apart"] = [pair.days_apart for _, pair in rows]
         columns["keys"] = [", ".join(each.kind for each in pair.evidence) for _, pair in rows]
         columns["evidence"] = ["; ".join(map(str, pair.evidence)) for _, pair in rows]
         columns["similarity"] = [max(each.similarity for each in pair.evidence) for _, pair in rows]
-        return self._frame(columns, integers=("customer", "days_apart"), numbers=("similarity",))
+        return frames.like(self.origin, *_columns(columns))
 
     def decisions(self) -> object:
         """A row for each contested customer and person: claims, share and why; the same kind of frame.
@@ -163,14 +169,14 @@ class Collisions(Shown):
         columns: dict[str, list[Any]] = {
             "customer": [each.number for each, _ in rows],
             "who": [claimant.who for _, claimant in rows],
-            "claimed": [_day(claimant.claimed) for _, claimant in rows],
+            "claimed": [claimant.claimed for _, claimant in rows],
             "records": [len(claimant.records) for _, claimant in rows],
             "share": [
                 None if each.decision.held else each.decision.share(claimant.who) for each, claimant in rows
             ],
             "because": [each.decision.because for each, _ in rows],
         }
-        return self._frame(columns, integers=("customer", "records"), numbers=("share",))
+        return frames.like(self.origin, *_columns(columns))
 
     def payees(self) -> object:
         """A row for each record of a decided customer and person with a share: `record`, `to`, `share`.
@@ -186,25 +192,10 @@ class Collisions(Shown):
         columns: dict[str, list[Any]] = {"source": [side.source for side, _, _ in rows]}
         if not self.several_sources:
             columns = {}
-        columns["record"] = [str(side.record) for side, _, _ in rows]
+        columns["record"] = [side.record for side, _, _ in rows]
         columns["to"] = [who for _, who, _ in rows]
         columns["share"] = [share for _, _, share in rows]
-        return self._frame(columns, numbers=("share",))
-
-    def _frame(
-        self, columns: dict[str, list[Any]], *, integers: Sequence[str] = (), numbers: Sequence[str] = ()
-    ) -> object:
-        kinds = {
-            name: "integer" if name in integers else "number" if name in numbers else "text"
-            for name in columns
-        }
-        listed = {
-            name: [float("nan") if value is None else float(value) for value in values]
-            if kinds[name] != "text"
-            else values
-            for name, values in columns.items()
-        }
-        return frames.like(self.origin, listed, kinds)
+        return frames.like(self.origin, *_columns(columns))
 
     def table(self, most: int | None = None) -> Table:
         """The pairs for reading, at most so many."""
@@ -254,6 +245,30 @@ class Collisions(Shown):
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+
+_KINDS = {
+    **dict.fromkeys(("customer", "days_apart", "records"), "integer"),
+    **dict.fromkeys(("similarity", "share"), "number"),
+}
+
+
+def _columns(columns: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Columns as `frames.like` takes them, and their kinds: ids and moments as the source has them."""
+    filled: dict[str, list[Any]] = {}
+    kinds: dict[str, str] = {}
+    for name, values in columns.items():
+        kind = _KINDS.get(name, "text")
+        types = {*map(type, values)}
+        if name.endswith(("_when", "claimed")):
+            kind = "datetime" if dt.datetime in types else "date"
+        elif name.endswith("record"):
+            kind = "integer" if types == {int} else "text"
+            values = values if kind == "integer" else [*map(str, values)]
+        if kind in ("integer", "number"):
+            values = [float("nan") if value is None else float(value) for value in values]
+        filled[name], kinds[name] = values, kind
+    return filled, kinds
 
 
 def _goes_to(decision: Decision) -> str:

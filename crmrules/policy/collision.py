@@ -14,7 +14,8 @@ from crmrules import binding, frames, types
 from crmrules.errors import FieldError, did_you_mean
 from crmrules.fields import BadRow, Frozen, Source
 from crmrules.policy.collided import Collisions, Contested, Crowd, Evidence, LeftOut, Pair, Side
-from crmrules.policy.facts import text_of, unfit, whole
+from crmrules.policy.dated import unfit
+from crmrules.policy.facts import text_of, whole
 from crmrules.policy.identity import KEYS, Kind
 from crmrules.policy.matching import Matches, match
 from crmrules.policy.near import LEAST_SIMILARITY, similarity
@@ -103,8 +104,8 @@ class Collision(BaseModel):
                 if error := unfit(source, name, ("text", "number")):
                     yield ("keys", kind), error
         for name in self.ties:
-            if error := unfit(source, name, ()):
-                yield ("ties",), error
+            if name not in source.fields:
+                yield ("ties",), source.unknown_field(name)
 
     def find(self, records: object, source: Source | Sequence[Source] | None = None) -> Collisions:
         """Who collides with whom, on what evidence, and who gets the customer.
@@ -120,19 +121,36 @@ class Collision(BaseModel):
         Raises FieldError for a field that is missing or does not fit, MissingExtraError for near names
         without rapidfuzz.
         """
-        if not isinstance(records, Mapping):
-            assert source is None or isinstance(source, Source)
-            used = source or self._inferred(records)
-            return self._of_several({used.name: used}, {used.name: records})
-        sources = {each.name: each for each in ([source] if isinstance(source, Source) else source or ())}
-        if unknown := [name for name in records if name not in sources]:
+        given = () if source is None else (source,) if isinstance(source, Source) else tuple(source)
+        sources = {each.name: each for each in given}
+        if isinstance(records, Mapping):
+            self._refuse_names(sources, records)
+            return self._of_several(sources, records)
+        if len(given) > 1 or len(self.source) > 1:
+            names = ", ".join(f"{name}: …" for name in sources or self.source)
             raise FieldError(
-                "L103",
-                f"there is data for `{unknown[0]}`, but no such source",
-                source=unknown[0],
-                hint=did_you_mean(unknown[0], sources) or "pass the declared sources",
+                "L103", "several sources need their data by name", hint=f"pass a dict: {{{names}}}"
             )
-        return self._of_several(sources, records)
+        used = given[0] if given else self._inferred(records)
+        return self._of_several({used.name: used}, {used.name: records})
+
+    def _refuse_names(self, sources: Mapping[str, Source], records: Mapping[str, object]) -> None:
+        for name in records:
+            if name not in sources:
+                raise FieldError(
+                    "L103",
+                    f"there is data for `{name}`, but no such source",
+                    source=str(name),
+                    hint=did_you_mean(str(name), sources) or "pass the declared sources",
+                )
+        for name in self.source or sources:
+            if name not in records:
+                raise FieldError(
+                    "L103",
+                    f"there is no data for source `{name}`",
+                    source=name,
+                    hint="pass it by its name, an empty list if there is nothing in it",
+                )
 
     def _of_several(self, sources: Mapping[str, Source], data: Mapping[str, object]) -> Collisions:
         used = [sources[name] for name in data]
@@ -248,7 +266,7 @@ def _taken(rule: Collision, source: Source, data: object, sources: Sequence[Sour
         return [*column] if len(used) == len(who) else [column[row] for row in used]
 
     nothing: list[str | None] = [None] * len(who)
-    missing = [(row, rule.who if who[row] is None else rule.when) for row in {*range(len(who))} - {*used}]
+    unused = sorted({*range(len(who))} - {*used}) if len(used) < len(who) else ()
     return _Rows(
         source=[source.name] * len(used),
         record=taken(ids),
@@ -265,7 +283,10 @@ def _taken(rule: Collision, source: Source, data: object, sources: Sequence[Sour
             kind: [taken(_texts(columns[name]) if name is not None else nothing) for name in names]
             for kind, names in keys.items()
         },
-        left_out=[LeftOut(source.name, ids[row], f"`{name}` is missing") for row, name in sorted(missing)],
+        left_out=[
+            LeftOut(source.name, ids[row], f"`{rule.who if who[row] is None else rule.when}` is missing")
+            for row in unused
+        ],
         quarantined=[*bad],
     )
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 
-from crmrules.errors import FieldError, did_you_mean
-from crmrules.fields import Source
-from crmrules.types import Kind, Scalar
+from crmrules.types import Scalar
 
 
 def whole(value: object) -> object:
@@ -24,19 +21,6 @@ def day_of(moment: Scalar) -> dt.date:
     """The day of a date or of a time."""
     assert isinstance(moment, dt.date)
     return moment.date() if isinstance(moment, dt.datetime) else moment
-
-
-def unfit(source: Source, name: str, kinds: Sequence[Kind]) -> FieldError | None:
-    """The error for a field that a source lacks, or that is of none of the kinds, if any are said."""
-    if name not in source.fields:
-        hint = did_you_mean(name, source.fields)
-        said = f"source `{source.name}` has no field `{name}`"
-        return FieldError("F102", said, source=source.name, field=name, hint=hint)
-    declared = source.schema[name]
-    if not kinds or declared.kind in (*kinds, "null"):
-        return None
-    said = f"source `{source.name}`, field `{name}` is {declared}, expected {' or '.join(kinds)}"
-    return FieldError("L101", said, source=source.name, field=name, hint=f"declare it as {kinds[0]}")
 
 
 def counted(number: int, what: str) -> str:

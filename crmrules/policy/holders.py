@@ -12,8 +12,10 @@ from typing import Any, final
 from crmrules import frames
 from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.fields import BadRow
+from crmrules.policy.dated import Unowned
 from crmrules.policy.facts import counted
 from crmrules.policy.holding import Closing, Spell, Step
+from crmrules.policy.ownership import Ownership
 from crmrules.policy.timeline import Span, Timeline
 from crmrules.tables import MOST_ROWS, Shown, Table, cell
 from crmrules.types import NUMBER, TEXT
@@ -39,6 +41,7 @@ class Holders(Shown):
 
     spells: by customer and day. steps: what every fact and every lapse did, in their order. left_out: rows
     without customer, person or day, with the reason. quarantined: rows that did not fit their fields.
+    numeric: whether the customers' keys are numbers.
     """
 
     spells: tuple[Spell, ...]
@@ -47,6 +50,7 @@ class Holders(Shown):
     substitute_share: float = 0.0
     left_out: tuple[tuple[object, str], ...] = ()
     quarantined: tuple[BadRow, ...] = ()
+    numeric: bool = False
     origin: object = None
 
     @cached_property
@@ -72,8 +76,13 @@ class Holders(Shown):
         for each in self.stretches:
             value: tuple[Any, ...] = tuple(part for owner in each.owners for part in owner)
             padded = value + (None,) * (2 * self.width - len(value))
-            spans.append(Span.between(each.customer, each.first, each.last, padded))
+            key = float(each.customer) if self.numeric else each.customer
+            spans.append(Span.between(key, each.first, each.last, padded))
         return Timeline.of_spans(spans, (TEXT, NUMBER) * self.width, table="claims")
+
+    def ownership(self, fallback: Unowned = "error") -> Ownership:
+        """The owners as crediting takes them; fallback: of a record whose customer nobody holds."""
+        return Ownership(self.timeline, self.width, "claims", "customer", fallback)
 
     @cached_property
     def _by_customer(self) -> dict[str, list[Stretch]]:
@@ -125,13 +134,14 @@ class Holders(Shown):
         """
         rows = [(each, owner, share) for each in self.stretches for owner, share in each.owners]
         columns: dict[str, Sequence[object]] = {
-            "customer": [each.customer for each, _, _ in rows],
+            "customer": [float(each.customer) if self.numeric else each.customer for each, _, _ in rows],
             "owner": [owner for _, owner, _ in rows],
             "share": [share for _, _, share in rows],
             "from": [each.first for each, _, _ in rows],
             "to": [each.last for each, _, _ in rows],
         }
-        kinds = {"customer": "text", "owner": "text", "share": "number", "from": "date", "to": "date"}
+        kind = "number" if self.numeric else "text"
+        kinds = {"customer": kind, "owner": "text", "share": "number", "from": "date", "to": "date"}
         return frames.like(self.origin, columns, kinds)
 
     def trace(self) -> object:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Literal, final
 
 from crmrules.errors import shown
+from crmrules.policy.facts import whole
 from crmrules.tables import cell
 from crmrules.types import Scalar
 
@@ -130,7 +131,7 @@ def _undecided(first: Claimant, same: Sequence[Claimant]) -> Decision | None:
 
 def _difference(first: Claimant, second: Claimant) -> str:
     mine, theirs = next(pair for pair in zip(first.ties, second.ties, strict=True) if pair[0] != pair[1])
-    return f"{shown(mine)} before {shown(theirs)}"
+    return f"{shown(whole(mine))} before {shown(whole(theirs))}"
 
 
 def _on(moment: dt.date) -> str:

@@ -1,7 +1,7 @@
 """Claims on customers: worked cases, what each fact does, and a day-by-day computation beside the fold."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ from crmrules import CrmRulesError, FieldError, RecordError, Source
 from crmrules.policy.claims import Claims
 from crmrules.policy.holders import Holders
 from crmrules.policy.holding import Window
+from crmrules.policy.ownership import Ownership
 
 Record = dict[str, Any]
 FIELDS = {
@@ -522,28 +523,39 @@ SCHEMA = {
     or (pl.Boolean() if kind == "bool" else pl.String())
     for name, kind in FIELDS.items()
 }
-ENGINES: dict[str, tuple[Callable[[list[Record]], Any], type]] = {
-    "pandas": (lambda rows: pd.DataFrame(rows, columns=[*SCHEMA]), pd.DataFrame),
-    "pandas over Arrow": (
-        lambda rows: pl.DataFrame(rows, SCHEMA).to_pandas(use_pyarrow_extension_array=True),
-        pd.DataFrame,
-    ),
-    "Polars": (lambda rows: pl.DataFrame(rows, SCHEMA), pl.DataFrame),
-    "Polars lazy": (lambda rows: pl.LazyFrame(rows, SCHEMA), pl.DataFrame),
-    "PyArrow": (lambda rows: pl.DataFrame(rows, SCHEMA).to_arrow(), pa.Table),
-}
+KINDS = {"Polars": pl.DataFrame, "Polars lazy": pl.DataFrame, "PyArrow": pa.Table}
+Makers = Mapping[str, Callable[[pl.DataFrame], Any]]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["pandas", "pandas over Arrow", "Polars", "Polars lazy", "PyArrow"])
 @given(events, terms)
-def test_every_engine_resolves_the_same(engine: str, said: list[tuple[Any, ...]], terms: Record) -> None:
-    make, kind = ENGINES[engine]
+def test_every_engine_resolves_the_same(
+    engine: str, from_polars: Makers, said: list[tuple[Any, ...]], terms: Record
+) -> None:
     rows = rows_of(said)
-    expected, held = claims(**terms).resolve(rows, SOURCE), claims(**terms).resolve(make(rows), SOURCE)
+    frame = from_polars[engine](pl.DataFrame(rows, SCHEMA))
+    expected, held = claims(**terms).resolve(rows, SOURCE), claims(**terms).resolve(frame, SOURCE)
     assert (held.spells, held.steps, held.stretches) == (expected.spells, expected.steps, expected.stretches)
     assert [str(step.record) for step in held.steps] == [str(step.record) for step in expected.steps]
-    assert isinstance(held.to_native(), kind)
-    assert isinstance(held.trace(), kind)
+    for table in (held.to_native(), held.trace()):
+        assert isinstance(table, KINDS.get(engine, pd.DataFrame))
+
+
+def test_the_owners_of_records_are_those_who_hold_them() -> None:
+    said = facts(("03-01", "Ann", "register"), ("03-05", "Bo", "deal"), ("03-09", "Ann", "release"))
+    held = claims(substitute_share=0.4).resolve(said, SOURCE)
+    owners = held.ownership("nobody")
+    table = Ownership.of(
+        None, held.to_native(), key="customer", owner="owner", share="share", start="from", end="to"
+    )
+    for day in ("02-28", "03-01", "03-04", "03-05", "03-06", "03-08", "03-09"):
+        assert owners.payees_at("A", date(day)) == held.payees_at("A", date(day))
+        assert table.payees_at("A", date(day)) == held.payees_at("A", date(day))
+    numbered = Claims(**COLUMNS).resolve(
+        [{"customer": 7, "agent": "Ann", "day": date("03-01"), "what": "register"}]
+    )
+    assert numbered.ownership().payees_at(7.0, date("03-02")) == (("Ann", 1.0),)
+    assert numbered.to_native()["customer"].to_list() == [7.0]  # type: ignore[index]
 
 
 def test_it_shows_itself_and_gives_a_table_of_owners() -> None:

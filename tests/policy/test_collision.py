@@ -1,7 +1,7 @@
 """Collisions on every engine, decided as a whole, with their evidence; what is not used is told."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -40,26 +40,19 @@ RULE = Collision(
 )
 SCHEMA = {name: pl.Date() if name in ("created", "active") else pl.String() for name in LEADS.fields}
 
-ENGINES: dict[str, tuple[Callable[[list[Record]], Any], Callable[[Any], list[Record]], type]] = {
-    "dicts": (lambda rows: rows, lambda frame: frame.to_dict("records"), pd.DataFrame),
-    "pandas": (
-        lambda rows: pl.DataFrame(rows, SCHEMA).to_pandas().set_index(pd.RangeIndex(7, 7 + len(rows))),
-        lambda frame: frame.to_dict("records"),
-        pd.DataFrame,
-    ),
-    "pandas over Arrow": (
-        lambda rows: pl.DataFrame(rows, SCHEMA).to_pandas(use_pyarrow_extension_array=True),
-        lambda frame: frame.to_dict("records"),
-        pd.DataFrame,
-    ),
-    "Polars": (lambda rows: pl.DataFrame(rows, SCHEMA), lambda frame: frame.to_dicts(), pl.DataFrame),
-    "Polars lazy": (lambda rows: pl.LazyFrame(rows, SCHEMA), lambda frame: frame.to_dicts(), pl.DataFrame),
-    "PyArrow": (
-        lambda rows: pl.DataFrame(rows, SCHEMA).to_arrow(),
-        lambda table: table.to_pylist(),
-        pa.Table,
-    ),
-}
+ENGINES = ("dicts", "pandas", "pandas over Arrow", "Polars", "Polars lazy", "PyArrow")
+KINDS = {"Polars": pl.DataFrame, "Polars lazy": pl.DataFrame, "PyArrow": pa.Table}
+Makers = Mapping[str, Callable[[pl.DataFrame], Any]]
+
+
+def in_engine(engine: str, from_polars: Makers, rows: list[Record]) -> Any:
+    return rows if engine == "dicts" else from_polars[engine](pl.DataFrame(rows, SCHEMA))
+
+
+def rows_of(frame: Any) -> list[Record]:
+    if isinstance(frame, pa.Table):
+        return frame.to_pylist()  # type: ignore[no-any-return]
+    return frame.to_dicts() if isinstance(frame, pl.DataFrame) else frame.to_dict("records")  # type: ignore[no-any-return]
 
 
 def lead(id_: str, agent: str | None, day: str | None, **said: Any) -> Record:
@@ -121,29 +114,30 @@ def test_a_worked_example() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @given(records)
-def test_every_engine_finds_the_same(engine: str, rows: list[Record]) -> None:
-    make, _, kind = ENGINES[engine]
-    expected, found = RULE.find(sorted(rows, key=lambda row: row["id"]), LEADS), RULE.find(make(rows), LEADS)
+def test_every_engine_finds_the_same(engine: str, from_polars: Makers, rows: list[Record]) -> None:
+    expected, found = (
+        RULE.find(sorted(rows, key=lambda row: row["id"]), LEADS),
+        RULE.find(in_engine(engine, from_polars, rows), LEADS),
+    )
     assert found.pairs == expected.pairs
     assert found.contested == expected.contested
     assert {*found.left_out} == {*expected.left_out}
-    assert isinstance(found.to_native(), kind)
+    assert isinstance(found.to_native(), KINDS.get(engine, pd.DataFrame))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_tables_come_back_as_the_kind_that_came_in(engine: str) -> None:
-    make, rows_of, kind = ENGINES[engine]
-    found = RULE.find(make(ROWS), LEADS)
+def test_tables_come_back_as_the_kind_that_came_in(engine: str, from_polars: Makers) -> None:
+    found = RULE.find(in_engine(engine, from_polars, ROWS), LEADS)
     pairs, decisions, payees = found.to_native(), found.decisions(), found.payees()
-    assert {type(pairs), type(decisions), type(payees)} == {kind}
+    assert {type(pairs), type(decisions), type(payees)} == {KINDS.get(engine, pd.DataFrame)}
     assert rows_of(pairs)[0] == {
         "customer": 1,
         "first_record": "L1",
         "first_who": "Ann",
-        "first_when": "2026-03-01",
+        "first_when": dt.date(2026, 3, 1),
         "second_record": "L2",
         "second_who": "Bo",
-        "second_when": "2026-03-05",
+        "second_when": dt.date(2026, 3, 5),
         "days_apart": 4,
         "keys": "tax_id",
         "evidence": "tax_id 914403001922038216 = 9144 0300 1922 0382 16",
@@ -206,6 +200,30 @@ def test_leads_and_orders_are_looked_at_together() -> None:
     with pytest.raises(FieldError, match="there is data for `lead`, but no such source") as error:
         rule.find({"lead": ROWS}, [LEADS, orders])
     assert error.value.hint == "did you mean `leads`?"
+    with pytest.raises(FieldError, match="there is no data for source `orders`"):
+        rule.find({"leads": ROWS}, [LEADS, orders])
+    for source in (None, LEADS, [LEADS, orders]):
+        with pytest.raises(FieldError, match="several sources need their data by name"):
+            rule.find(ROWS, source)
+    assert RULE.find(ROWS, [LEADS]).pairs == RULE.find(ROWS, LEADS).pairs
+
+
+def test_ids_that_are_numbers_stay_numbers() -> None:
+    rows = [
+        {"nr": nr, "agent": who, "created": dt.date(2026, 3, 1), "phone": "139 1234 5670"}
+        for nr, who in ((2, "Ann"), (1, "Bo"))
+    ]
+    source = Source(
+        fields={"nr": {"type": "number", "role": "id"}, "agent": "text", "created": "date", "phone": "text"}
+    )
+    for data in (rows, pd.DataFrame(rows), pl.DataFrame(rows)):
+        found = find_collisions(
+            data, source, who="agent", when="created", keys={"phone": "phone"}, decide="first_claim"
+        )
+        assert [tuple(row.values()) for row in rows_of(found.payees())] == [(1, "Bo", 1.0), (2, "Bo", 1.0)]
+        assert found.explain(2).decision.because == (
+            "Bo and Ann claimed first, all on 2026-03-01; Bo comes first by 1 before 2"
+        )
 
 
 def test_without_an_id_the_order_of_rows_decides_nothing() -> None:
@@ -255,7 +273,11 @@ def test_it_shows_itself() -> None:
     hostile = [{**row, "company": "<script>" + (row["company"] or "")} for row in ROWS]
     assert "<script>" not in RULE.find(hostile, LEADS)._repr_html_()
     said = str(found.explain("L1"))
-    assert "Ann, claimed 2026-03-01: L1" in said
+    assert said.splitlines()[0] == (
+        "Contested customer 1: Ann claimed first, on 2026-03-01; Bo on 2026-03-05, Cy on 2026-05-20"
+    )
+    assert "Ann  100 %  2026-03-01  –       L1" in said
+    assert "<td" in found.contested[0]._repr_html_()
     assert "Bo: L2, 2026-03-05 and Cy: L3, 2026-05-20, 76 days apart: phone" in said
     with pytest.raises(CrmRulesError, match="'L7' is in no collision"):
         found.explain("L7")

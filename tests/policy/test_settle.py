@@ -56,7 +56,7 @@ def test_who_gets_it(
         (
             [claimant("Ann", 1, tie=1.0), claimant("Bo", 1, tie=2.0), claimant("Cy", 1, tie=2.5)],
             "first_claim",
-            "Ann, Bo and Cy claimed first, all on 2026-03-01; Ann comes first by 1.0 before 2.0",
+            "Ann, Bo and Cy claimed first, all on 2026-03-01; Ann comes first by 1 before 2",
         ),
         (
             [claimant("Ann", 1), claimant("Bo", 1)],
