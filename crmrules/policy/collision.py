@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, final
 
 import pydantic
 from pydantic import BaseModel, Field
 
-from crmrules import binding, frames, types
+from crmrules import types
 from crmrules.errors import FieldError, did_you_mean
-from crmrules.fields import BadRow, Frozen, Source
-from crmrules.policy.collided import Collisions, Contested, Crowd, Evidence, LeftOut, Pair, Side
+from crmrules.fields import Frozen, Source
+from crmrules.policy.claimed import Claimed, claimed
+from crmrules.policy.collided import Collisions, Contested, Crowd, Evidence, Pair
 from crmrules.policy.dated import unfit
-from crmrules.policy.facts import text_of, whole
 from crmrules.policy.identity import KEYS, Kind
 from crmrules.policy.matching import Matches, match
 from crmrules.policy.near import LEAST_SIMILARITY, similarity
 from crmrules.policy.sequence import Names
 from crmrules.policy.settle import Claimant, Rule, settle
-from crmrules.types import Scalar
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -30,6 +27,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 class Collision(BaseModel):
     """How people's claims on the same customer are found in a source, and who gets the customer.
 
+    >>> import datetime as dt
     >>> rule = Collision(
     ...     who="agent", when="created", keys={"phone": "phone"}, within_days=90, decide="first_claim"
     ... )
@@ -157,8 +155,24 @@ class Collision(BaseModel):
         for each in used:
             for _, error in self.problems(each):
                 raise error
-        rows = [_taken(self, sources[name], records, used) for name, records in data.items()]
-        return _found(self, _Rows.of(rows), next(iter(data.values())))
+        timed = {
+            name: name is not None and any(source.schema[name].kind == "datetime" for source in used)
+            for name in (self.when, self.activity)
+        }
+        rows = [
+            claimed(
+                sources[name],
+                records,
+                who=self.who,
+                when=self.when,
+                activity=self.activity,
+                ties=self.ties,
+                keys=self.keys,
+                timed=timed,
+            )
+            for name, records in data.items()
+        ]
+        return _found(self, Claimed.together(rows), next(iter(data.values())))
 
     def _inferred(self, records: object) -> Source:
         from crmrules.policy.infer import infer
@@ -177,165 +191,7 @@ def find_collisions(records: object, source: Source | None = None, **declared: A
     return Collision(**declared).find(records, source)
 
 
-@final
-@dataclass(slots=True)
-class _Rows:
-    """Claims as they come, in columns: for each kind of key one for each of its fields."""
-
-    source: list[str] = field(default_factory=list)
-    record: list[object] = field(default_factory=list)
-    who: list[str] = field(default_factory=list)
-    when: list[dt.date] = field(default_factory=list)
-    activity: list[dt.date | None] = field(default_factory=list)
-    position: list[int] = field(default_factory=list)
-    ties: list[list[Scalar]] = field(default_factory=list)
-    texts: dict[Kind, list[list[str | None]]] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
-    quarantined: list[BadRow] = field(default_factory=list)
-
-    def side(self, row: int) -> Side:
-        return Side(self.source[row], self.record[row], self.who[row], self.when[row])
-
-    def tie(self, row: int) -> tuple[Scalar, ...]:
-        return tuple(column[row] for column in self.ties)
-
-    def text(self, kind: Kind, row: int) -> list[str]:
-        return [text for column in self.texts[kind] if (text := column[row]) is not None]
-
-    def order(self) -> list[int]:
-        """The claims by their moments and by what is declared to tell those of one moment apart."""
-        order = [*range(len(self.who))]
-        moments = [*map(_instant, self.when)]
-        columns: list[list[Any]] = [moments, *map(_sortable, self.ties), self.source, self.position]
-        for column in reversed(columns):
-            order.sort(key=column.__getitem__)
-        return order
-
-    @classmethod
-    def of(cls, parts: Sequence[_Rows]) -> _Rows:
-        """All sources' claims together."""
-        first, *others = parts
-        for other in others:
-            for name in (
-                "source",
-                "record",
-                "who",
-                "when",
-                "activity",
-                "position",
-                "left_out",
-                "quarantined",
-            ):
-                getattr(first, name).extend(getattr(other, name))
-            for column, more in zip(first.ties, other.ties, strict=True):
-                column.extend(more)
-            for kind, columns in first.texts.items():
-                for texts, further in zip(columns, other.texts[kind], strict=True):
-                    texts.extend(further)
-        return first
-
-
-def _sortable(column: list[Scalar]) -> list[Any]:
-    """Missing values last; two sources may identify their records by types that do not compare."""
-    if len(kinds := {*map(type, column)}) < 2 and type(None) not in kinds:
-        return column
-    return [(value is None, type(value).__name__, value) for value in column]
-
-
-def _taken(rule: Collision, source: Source, data: object, sources: Sequence[Source]) -> _Rows:
-    """The claims of one of the sources that are looked at together."""
-    keys = {
-        kind: [name if name in source.fields else None for name in each] for kind, each in rule.keys.items()
-    }
-    fields = [name for names in keys.values() for name in names if name is not None]
-    id_field = source.role("id")
-    columns, positions, bad = _columns(
-        source, data, [*rule.fields, *fields, *([id_field] if id_field else [])]
-    )
-    ids = [*map(whole, columns[id_field])] if id_field else [*positions]
-    who = _texts(columns[rule.who])
-    when, activity = (
-        _moments(columns[name], any(each.schema[name].kind == "datetime" for each in sources))
-        if name is not None
-        else [None] * len(who)
-        for name in (rule.when, rule.activity)
-    )
-    used = [row for row in range(len(who)) if who[row] is not None and when[row] is not None]
-
-    def taken(column: Sequence[Any]) -> list[Any]:
-        return [*column] if len(used) == len(who) else [column[row] for row in used]
-
-    nothing: list[str | None] = [None] * len(who)
-    unused = sorted({*range(len(who))} - {*used}) if len(used) < len(who) else ()
-    return _Rows(
-        source=[source.name] * len(used),
-        record=taken(ids),
-        who=taken(who),
-        when=taken(when),
-        activity=taken(activity),
-        position=taken(positions),
-        ties=[
-            *(taken(columns[name]) for name in rule.ties),
-            # The position of a row is no reason: without an id, claims of one moment tie.
-            taken(columns[id_field]) if id_field else [None] * len(used),
-        ],
-        texts={
-            kind: [taken(_texts(columns[name]) if name is not None else nothing) for name in names]
-            for kind, names in keys.items()
-        },
-        left_out=[
-            LeftOut(source.name, ids[row], f"`{rule.who if who[row] is None else rule.when}` is missing")
-            for row in unused
-        ],
-        quarantined=[*bad],
-    )
-
-
-def _columns(
-    source: Source, data: object, names: Sequence[str]
-) -> tuple[dict[str, list[Scalar]], list[int], Sequence[BadRow]]:
-    """The bound columns as Python values, and the position of each row."""
-    if binding.is_records(data):
-        bound = binding.bind_records(source, binding.records_of(data), dict.fromkeys(names))
-        columns = {name: [row[name] for row in bound.rows] for name in names}
-        return columns, bound.positions, bound.quarantined
-    framed = binding.bind_frame(source, data, names, numbered=True)
-    taken: dict[str, list[Any]] = frames.columns_of(framed.frame)
-    positions = [int(position) for position in taken[frames.ROW]]
-    columns = {
-        name: taken[name]
-        if source.schema[name].kind == "text"
-        else [frames.delivered(value, source.schema[name]) for value in taken[name]]
-        for name in names
-    }
-    return columns, positions, framed.quarantined
-
-
-def _texts(values: Sequence[Scalar]) -> list[str | None]:
-    """Texts without blanks around them, numbers as their digits, None for what is empty."""
-    return [text_of(value).strip() or None if value is not None else None for value in values]
-
-
-def _instant(moment: dt.date) -> int:
-    """Microseconds since the first day of the calendar."""
-    if not isinstance(moment, dt.datetime):
-        return moment.toordinal() * frames.MICROSECONDS_A_DAY
-    since = moment - dt.datetime(moment.year, moment.month, moment.day)
-    return moment.toordinal() * frames.MICROSECONDS_A_DAY + since // dt.timedelta(microseconds=1)
-
-
-def _moments(values: Sequence[Scalar], timed: bool) -> list[dt.date | None]:
-    """Days and times; days as midnights where another source has times, so that they can be compared."""
-    moments = [value if isinstance(value, dt.date) else None for value in values]
-    if not timed:
-        return moments
-    return [
-        value if value is None or isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time())
-        for value in moments
-    ]
-
-
-def _found(rule: Collision, rows: _Rows, origin: object) -> Collisions:
+def _found(rule: Collision, rows: Claimed, origin: object) -> Collisions:
     order, keys = rows.order(), _Keys(rule)
     matches = match(
         [rows.who[row] for row in order],
@@ -389,7 +245,7 @@ class _Keys:
         keys = dict.fromkeys(key for text in texts for key in KEYS[kind](text, self.country))
         return tuple(key for key in keys if not ignored or key not in ignored)
 
-    def of_all(self, kind: Kind, rows: _Rows, order: Sequence[int]) -> Iterator[tuple[str, ...]]:
+    def of_all(self, kind: Kind, rows: Claimed, order: Sequence[int]) -> Iterator[tuple[str, ...]]:
         return (self.of(kind, rows.text(kind, row)) for row in order)
 
     def written(self, kind: Kind, texts: Sequence[str], matches: Matches) -> dict[str, str]:
@@ -399,7 +255,7 @@ class _Keys:
 
 
 def _evidence(
-    kinds: Iterable[Kind], keys: _Keys, matches: Matches, rows: _Rows, first: int, second: int
+    kinds: Iterable[Kind], keys: _Keys, matches: Matches, rows: Claimed, first: int, second: int
 ) -> Iterator[Evidence]:
     """For each kind of key the most similar one of two claims, as it was written."""
     for kind in kinds:
@@ -417,7 +273,7 @@ def _alike(kind: Kind, one: str, other: str, matches: Matches) -> float:
     return 0.0 if distance is None else similarity(one, other, distance)
 
 
-def _claimants(rows: _Rows, members: Sequence[int]) -> tuple[Claimant, ...]:
+def _claimants(rows: Claimed, members: Sequence[int]) -> tuple[Claimant, ...]:
     """The people of a group in the order of their first claims."""
     claims: dict[str, list[int]] = {}
     for row in members:
