@@ -31,6 +31,17 @@ _CONDITION = (BOOL.required(), BOOL)
 _ARITHMETIC = (NUMBER.required(), NUMBER)
 
 Schema = Mapping[str, Type]
+_Inner = (
+    tree.Negative
+    | tree.Arithmetic
+    | tree.Comparison
+    | tree.Membership
+    | tree.Not
+    | tree.Logic
+    | tree.Choice
+    | tree.Call
+    | tree.Aggregate
+)
 
 
 @final
@@ -109,6 +120,7 @@ class _Checker:
         self.read: dict[str, Type] = {}
         self.steps = 0
         self.untested: dict[int, int] = {}
+        self.overflowing: set[int] = set()
 
     def refuse(
         self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None
@@ -119,7 +131,10 @@ class _Checker:
 
     def visit(self, node: tree.Node) -> Type:
         outside, self.steps = self.steps, 0
-        found = self.type_of(node)
+        if isinstance(node, tree.Constant):
+            found = _OF_CONSTANT[type(node.value)]
+        else:
+            found = self.name(node) if isinstance(node, tree.Name) else self.type_of(node)
         self.types[id(node)] = found
         self.steps = outside + (self.cost_of(node, self.steps) if self.steps else 1)
         return found
@@ -130,7 +145,7 @@ class _Checker:
         match node:
             case tree.Arithmetic() | tree.Negative():
                 untested = self.untested[id(node)]
-                return 2 + 2 * untested if may_overflow(node, self.types) else untested
+                return 2 + 2 * untested if id(node) in self.overflowing else untested
             case tree.Comparison(operator, left) if operator == "!=" or self.types[id(left)].kind == "bool":
                 return 2 + 2 * below
             case tree.Call(function):
@@ -144,15 +159,13 @@ class _Checker:
             return 1 + left + self.untested.get(id(node.right), right)
         return 3 + (left if isinstance(node.right, tree.Constant) else 2 * left + 2 * right)
 
-    def type_of(self, node: tree.Node) -> Type:
+    def type_of(self, node: _Inner) -> Type:
         match node:
-            case tree.Constant(value):
-                return _type_of_constant(value)
-            case tree.Name():
-                return self.name(node)
             case tree.Negative(operand):
                 found = self.visit(operand)
                 self.untested[id(node)] = 1 + self.untested.get(id(operand), self.steps)
+                if id(operand) in self.overflowing:
+                    self.overflowing.add(id(node))
                 return found if found.kind in NUMERIC else self.unfit(node, operand, found, "a number")
             case tree.Arithmetic():
                 return self.arithmetic(node)
@@ -198,10 +211,10 @@ class _Checker:
         near = did_you_mean(node.name, schema) if names or not hint else ""
         self.refuse("E101", f"unknown name `{node.name}`", node, f"{near} {hint}".strip(), names)
 
-    def refuse_unquoted(self, name: tree.Node, beside: tree.Node) -> None:
+    def refuse_unquoted(self, name: tree.Name, beside: tree.Name) -> None:
         """Refuse a name that no field has where it is compared with a text: it was meant as one."""
         schema = self.schema if not self.within else self.fields
-        if isinstance(name, tree.Name) and name.name not in schema and isinstance(beside, tree.Name):
+        if name.name not in schema:
             known = schema.get(beside.name)
             if known is not None and known.kind == "text" and not habits.of_value(name.name):
                 self.unknown_name(name, f"write '{name.name}' for a text")
@@ -213,21 +226,7 @@ class _Checker:
         return _CONDITION[found.nullable]
 
     def unfit(self, place: tree.Node, operand: tree.Node, found: Type, expected: str) -> NoReturn:
-        hint = ""
-        if found.kind in ("date", "datetime"):
-            hint = "subtract two dates to get a duration: days(later - earlier)"
-        elif expected == "a date" and found.kind in NUMERIC:
-            hint = "compare the days between two dates: days(later - earlier) > 30"
-        elif found.kind == "duration":
-            hint = "write days(…) for the number of days"
-        elif found.kind == "text" and expected == "a number" and isinstance(place, tree.Arithmetic):
-            hint = "texts are not joined in expressions; a message shows several fields side by side"
-        elif found.kind == "text" and expected == "a date":
-            hint = "write date('2026-01-31') for a date, or declare the field as one"
-        elif found.kind == "text" and expected.startswith("a condition"):
-            hint = "compare it: x == 'abc', or x in ('abc', 'def')"
-        elif found.kind in NUMERIC and expected.startswith("a condition"):
-            hint = "compare it: x > 0"
+        hint = wording.hint_to_fit(place, found, expected)
         self.refuse(
             "E102", f"{wording.named(operand)} is {wording.a(found)}, expected {expected}", operand, hint
         )
@@ -236,9 +235,23 @@ class _Checker:
         left, steps = self.visit(node.left), self.steps
         right = self.visit(node.right)
         self.untested[id(node)] = self.cost_of_arithmetic(node, steps, self.steps - steps)
+        plain = left.kind == right.kind == "number"
+        if not plain and (other := self.beyond_numbers(node, left, right)) is not None:
+            return other
+        nullable = left.nullable or right.nullable
+        if node.operator == "/" and not (isinstance(node.right, tree.Constant) and node.right.value):
+            nullable = True
+        if may_overflow(node, self.types):
+            self.overflowing.add(id(node))
+            nullable = True
+        return _ARITHMETIC[nullable]
+
+    def beyond_numbers(self, node: tree.Arithmetic, left: Type, right: Type) -> Type | None:
+        """The type of dates, durations and amounts of money, None where a number comes out of them."""
         moments = ("date", "datetime")
+        nullable = left.nullable or right.nullable
         if node.operator == "-" and left.kind in moments and right.kind in moments:
-            return Type("duration", nullable=left.nullable or right.nullable)
+            return Type("duration", nullable=nullable)
         if node.operator == "-" and (left.kind in moments or right.kind in moments):
             other, found = (node.right, right) if left.kind in moments else (node.left, left)
             if found.kind != "null":
@@ -248,18 +261,16 @@ class _Checker:
                 found.kind == "duration" and not left.kind == right.kind == "duration"
             ):
                 self.unfit(node, side, found, "a number")
-        nullable = left.nullable or right.nullable
         if node.operator in ("+", "-"):
             shared = self.shared(node.left, node.right)
             if shared is not None and shared.kind in ("money", "duration"):
                 return Type(shared.kind, shared.digits, nullable)
-        if node.operator == "/" and not (isinstance(node.right, tree.Constant) and node.right.value):
-            nullable = True
-        return _ARITHMETIC[nullable or may_overflow(node, self.types)]
+        return None
 
     def comparison(self, node: tree.Comparison) -> Type:
-        self.refuse_unquoted(node.left, node.right)
-        self.refuse_unquoted(node.right, node.left)
+        if isinstance(node.left, tree.Name) and isinstance(node.right, tree.Name):
+            self.refuse_unquoted(node.left, node.right)
+            self.refuse_unquoted(node.right, node.left)
         left, right = self.visit(node.left), self.visit(node.right)
         for side in (node.left, node.right):
             if isinstance(side, tree.Constant) and side.value is None:
@@ -404,10 +415,6 @@ def _shared(left: Type, right: Type) -> Type | None:
     if left.kind == right.kind:
         return Type("money", max(left.digits, right.digits)) if left.kind == "money" else _OF[left.kind]
     return NUMBER if {left.kind, right.kind} == {"money", "number"} else None
-
-
-def _type_of_constant(value: tree.ConstantValue) -> Type:
-    return _OF_CONSTANT[type(value)]
 
 
 __all__ = ["DURATION", "Checked", "Schema", "check", "has_aggregate", "is_amount", "may_overflow"]

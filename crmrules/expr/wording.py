@@ -63,3 +63,22 @@ def hint_to_compare(node: tree.Comparison, kinds: set[Kind]) -> str:
         if isinstance(side, tree.Constant) and type(side.value) is str:
             return "write a number without quotes, or declare the field as text"
     return "declare both fields with one type"
+
+
+def hint_to_fit(place: tree.Node, found: Type, expected: str) -> str:
+    """What to write instead of a value of another type than its place takes."""
+    if found.kind in ("date", "datetime"):
+        return "subtract two dates to get a duration: days(later - earlier)"
+    if expected == "a date" and found.kind in NUMERIC:
+        return "compare the days between two dates: days(later - earlier) > 30"
+    if found.kind == "duration":
+        return "write days(…) for the number of days"
+    if found.kind == "text" and expected == "a number" and isinstance(place, tree.Arithmetic):
+        return "texts are not joined in expressions; a message shows several fields side by side"
+    if found.kind == "text" and expected == "a date":
+        return "write date('2026-01-31') for a date, or declare the field as one"
+    if found.kind == "text" and expected.startswith("a condition"):
+        return "compare it: x == 'abc', or x in ('abc', 'def')"
+    if found.kind in NUMERIC and expected.startswith("a condition"):
+        return "compare it: x > 0"
+    return ""
