@@ -60,7 +60,7 @@ class Case:
 
 
 def read(path: Path) -> list[Case]:
-    document = YAML(typ="safe").load(path)
+    document = YAML(typ="safe", pure=True).load(path)
     return [_case(document["section"], entry) for entry in document["cases"]]
 
 
