@@ -235,6 +235,11 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST_SHOWN_VALUE + 2 else text[:LONGEST_SHOWN_VALUE] + "…"
 
 
+def named(record: object) -> str:
+    """What identifies a record, as an error shows it: a number without the decimals that a frame gives it."""
+    return shown(int(record) if type(record) is float and record.is_integer() else record)
+
+
 def class_name(of: type) -> str:
     """The name of a class, which may be a stranger's: without asking its metaclass, and never long."""
     name: str = type.__dict__["__name__"].__get__(of)

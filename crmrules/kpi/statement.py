@@ -37,7 +37,8 @@ MOST_RECORDS_SHOWN = 12
 class Line:
     """One record of the statement: its id, date and fields as a person reads them, which of the fields the
     policy tests, what the policy said, the subject's share of it, and what the record adds to each of the
-    subject's measures (None where a measure does not look at it)."""
+    subject's measures (None where a measure does not look at it). overlay: whether the share is beside the
+    whole. A record that counts on another day than its own has that one as its date."""
 
     source: str
     id: object
@@ -47,6 +48,13 @@ class Line:
     verdict: Verdict
     share: float
     adds: Mapping[str, object]
+    overlay: bool = False
+
+    @property
+    def decided_by(self) -> str:
+        """The rule that decided; for a return, with the record that it takes back."""
+        taken = self.verdict.takes_back
+        return self.verdict.rule + (f", taking back {taken}" if taken is not None else "")
 
 
 @final
@@ -140,9 +148,9 @@ class Statement:
                     str(line.id),
                     cell(line.date),
                     " · ".join(what),
-                    f"{line.share:g}",
+                    f"{line.share:g}{' overlay' if line.overlay else ''}",
                     *("" if line.adds.get(name) is None else cell(line.adds[name]) for name in adds),
-                    line.verdict.rule,
+                    line.decided_by,
                 ],
                 tone="dim" if line.share == 0 else "",
             )
@@ -242,6 +250,7 @@ class Explainer:
                 verdict,
                 share,
                 adds.of(row, credits, mine) if share > 0 else {},
+                feed.credits == "overlay",
             )
 
     def judged(

@@ -15,7 +15,7 @@ from crmrules.expr.check import Checked, Schema
 from crmrules.expr.scalar import compile_first
 from crmrules.fields import Source, bind_record
 from crmrules.policy import whom
-from crmrules.policy.compose import flat
+from crmrules.policy.compose import derived, flat
 from crmrules.policy.level import JOIN, Level, Row, Slot
 from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
@@ -74,10 +74,7 @@ class Crediting:
         self.declared = policy
         self.policy = flat(policy)
         self.source = source
-        self.sequences = dict(self.policy.sequences)
-        for each in self.policy.levels.values():
-            assert isinstance(each, Policy)
-            self.sequences.update(flat(each).sequences)
+        self.sequences = derived(self.policy)
         self.schema: Schema = schema_with(source, self.sequences)
         self.levels = _levels(self.policy, source, self.schema)
         self.owner = whom.Owner(source.role("subject"))

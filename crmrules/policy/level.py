@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
-from crmrules.errors import RecordError, shown
+from crmrules.errors import RecordError, named, shown
 from crmrules.expr.check import Checked, Schema
 from crmrules.expr.column import condition_column, value_column
 from crmrules.expr.scalar import compile_first, compile_record
@@ -427,19 +427,19 @@ def refuse_credit(credit: Credit, where: str, record: object) -> None:
     if share is None:
         raise RecordError(
             "C304",
-            f"record {shown(record)}: {where} names {shown(credit.to)} without a share",
+            f"record {named(record)}: {where} names {shown(credit.to)} without a share",
             hint="fill the share in, or leave the payee out",
         )
     if credit.to is None and share != 0.0:
         raise RecordError(
             "C304",
-            f"record {shown(record)}: {where} gives the share {share:g} to nobody",
+            f"record {named(record)}: {where} gives the share {share:g} to nobody",
             hint="fill the payee in, or name another: coalesce(…, 'House')",
         )
     if not 0.0 <= credit.share <= (math.inf if credit.overlay else 1.0 + SHARE_SLACK):
         raise RecordError(
             "C301",
-            f"record {shown(record)}: {where} gives the share {share:g} to {shown(credit.to)}",
+            f"record {named(record)}: {where} gives the share {share:g} to {shown(credit.to)}",
             hint="a share is 0 to 1",
         )
 
@@ -465,11 +465,11 @@ def bad_share(rule: str, found: object, record: object) -> RecordError:
     if found is None:
         return RecordError(
             "C302",
-            f"record {shown(record)}: the credit of `{rule}` is not known, since a value is missing",
+            f"record {named(record)}: the credit of `{rule}` is not known, since a value is missing",
             hint="say what counts then: coalesce(…, 1)",
         )
     return RecordError(
         "C301",
-        f"record {shown(record)}: `{rule}` gives the credit {found:g}",
+        f"record {named(record)}: `{rule}` gives the credit {found:g}",
         hint="a credit is 0 to 1: write clip(…, 0, 1)",
     )

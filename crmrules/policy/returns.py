@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import frames
-from crmrules.errors import RecordError, shown
+from crmrules.errors import RecordError, named
 from crmrules.expr.check import Schema
 from crmrules.expr.column import condition_column
 from crmrules.expr.scalar import compile_first
@@ -91,7 +91,9 @@ class TakingBack:
         by_original = nw.col(TAKES_BACK) == 1.0
         if self.returns.missing == "own":
             there = frames.unique(frame.filter(~by_original), self.id)
-            by_original = by_original & nw.col(self.returns.original).is_in(there)
+            # PyArrow tells no text from an empty list.
+            found = nw.col(self.returns.original).is_in(there) if there else nw.lit(1.0) < 0.0
+            by_original = by_original & found
         return frame, by_original
 
     def frame(self, frame: frames.Frame, taken: Sequence[str]) -> frames.Frame:
@@ -135,18 +137,18 @@ class TakingBack:
 
     def refuse_missing(self, record: object, original: object) -> NoReturn:
         what = (
-            "names no original" if original is None else f"takes back {shown(original)}, which is not there"
+            "names no original" if original is None else f"takes back {named(original)}, which is not there"
         )
         raise RecordError(
             "C305",
-            f"record {shown(record)} is a return and {what}",
+            f"record {named(record)} is a return and {what}",
             hint="pass the original too, or write missing: own to judge such returns by themselves",
         )
 
     def refuse_twice(self, record: object) -> NoReturn:
         raise RecordError(
             "C306",
-            f"a return takes back record {shown(record)}, and two records have this id",
+            f"a return takes back record {named(record)}, and two records have this id",
             hint="give each record an id of its own",
         )
 

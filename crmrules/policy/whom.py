@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, final
 
 from crmrules import binding, frames
-from crmrules.errors import RecordError, shown
+from crmrules.errors import RecordError, named
 from crmrules.expr.check import Schema
 from crmrules.fields import BadRow, Source
 from crmrules.policy.dated import Fallback, OwnershipRule
@@ -243,7 +243,7 @@ def refuse_sum(credits: Sequence[Credit], exactly: bool, record: object, by: str
         listed = ", ".join(map(str, credits))
         raise RecordError(
             "C303",
-            f"record {shown(record)}: the shares of {by} sum to {total:g}"
+            f"record {named(record)}: the shares of {by} sum to {total:g}"
             + (f" ({listed})" if listed else ""),
             hint=f"they sum to {'exactly 1' if exactly else '1 at most'}; overlay is beside them",
         )
