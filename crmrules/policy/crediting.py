@@ -14,9 +14,9 @@ from crmrules.errors import CrmRulesError, FieldError, did_you_mean
 from crmrules.expr.check import Checked, Schema
 from crmrules.expr.scalar import compile_first
 from crmrules.fields import Source, bind_record
-from crmrules.policy import whom
+from crmrules.policy import whom, words
 from crmrules.policy.compose import derived, flat
-from crmrules.policy.level import JOIN, Level, Row, Slot
+from crmrules.policy.level import Level, Row, Slot
 from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
 from crmrules.policy.sequence import number_frame, number_records, schema_with
@@ -184,7 +184,7 @@ class Crediting:
             factors.append(level.factor(at, row, record))
             named.append(level.credits(at, row, record))
             if level.sums:
-                by = f"`{level.said(at)[0]}`"
+                by = f"`{words.said([level], [at])[0]}`"
                 splits = any(level.outcomes[position].receivers for position in at)
                 whom.refuse_sum(named[-1], exactly and splits, record, by, factors[-1])
         factor = together(self.policy.combine, factors)
@@ -218,8 +218,7 @@ class Crediting:
 
     def verdict(self, decided: Decided) -> Verdict:
         """What was decided, in words."""
-        said = [level.said(at) for level, at in zip(self.levels, decided.positions, strict=True)]
-        rule, because = JOIN.join(rule for rule, _ in said), "; ".join(dict.fromkeys(why for _, why in said))
+        rule, because = words.said(self.levels, decided.positions)
         return Verdict(decided.credit, rule, because, decided.credits, takes_back=decided.takes_back)
 
     def credit_of(self, record: Mapping[str, object]) -> float:

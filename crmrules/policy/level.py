@@ -186,14 +186,6 @@ class Level:
                     found.append(credit)
         return found
 
-    def said(self, positions: tuple[int, ...]) -> tuple[str, str]:
-        """The names and reasons of the rules that decided."""
-        outcomes = [self.outcomes[position] for position in positions]
-        return (
-            JOIN.join(self.named(each.name) for each in outcomes),
-            "; ".join(dict.fromkeys(each.because for each in outcomes)),
-        )
-
     def named(self, rule: str) -> str:
         """A rule's name, with that of its level."""
         return f"{self.name}: {rule}" if self.name else rule
@@ -348,40 +340,6 @@ class Level:
                     share = nw.when(mark).then(own.share).otherwise(share)
                 found.append(Slot(to, share, overlay))
         return found
-
-    def said_columns(self) -> tuple[nw.Expr, nw.Expr]:
-        """The names and the reasons of the rules that decided, for each row of a marked frame."""
-        import narwhals as nw
-
-        def joined(texts: Sequence[str], separator: str) -> nw.Expr:
-            parts = []
-            for at, text in enumerate(texts):
-                said = self.decides(at)
-                for earlier in range(at):
-                    # What another rule has said already is not said again.
-                    said = said & ~self.decides(earlier) if texts[earlier] == text else said
-                parts.append(nw.when(said).then(nw.lit(text, nw.String)))
-            return nw.concat_str(*parts, separator=separator, ignore_nulls=True)
-
-        if self.combine == "first":
-            names = [self.named(each.name) for each in self.outcomes]
-            reasons = [each.because for each in self.outcomes]
-            return self._by_mark(names), self._by_mark(reasons)
-        return (
-            joined([self.named(each.name) for each in self.outcomes], JOIN),
-            joined([each.because for each in self.outcomes], "; "),
-        )
-
-    def _by_mark(self, texts: Sequence[str]) -> nw.Expr:
-        import narwhals as nw
-
-        result = nw.lit(texts[-1], nw.String)
-        for at in range(len(texts) - 2, -1, -1):
-            result = nw.when(self.decides(at)).then(nw.lit(texts[at], nw.String)).otherwise(result)
-        return result
-
-
-JOIN = " × "
 
 
 def _number(condition: nw.Expr) -> nw.Expr:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 from crmrules import frames
 from crmrules.expr.check import Checked
 from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
-from crmrules.policy.level import JOIN, SHARE_SLACK, Slot, refused_slot, slot_of
+from crmrules.policy.level import SHARE_SLACK, Slot, refused_slot, slot_of
+from crmrules.policy.words import said_columns
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -150,22 +151,7 @@ class OnFrame:
         raise AssertionError(f"the frame and the record disagree about {row}")
 
     def _said(self, frame: frames.Frame) -> frames.Frame:
-        import narwhals as nw
-
-        said = [level.said_columns() for level in self.levels]
-        if len(said) == 1:
-            rule, because = said[0]
-        else:
-            rule = nw.concat_str(*(rule for rule, _ in said), separator=JOIN)
-            reasons = [f"{BECAUSE} {number}" for number in range(len(said))]
-            frame = frame.with_columns(
-                *(why.alias(name) for (_, why), name in zip(said, reasons, strict=True))
-            )
-            because = nw.concat_str(
-                *(_unless_said(name, reasons[:number]) for number, name in enumerate(reasons)),
-                separator="; ",
-                ignore_nulls=True,
-            )
+        rule, because = said_columns(self.levels)
         return frame.with_columns(rule.alias(RULE), because.alias(BECAUSE))
 
 
@@ -187,16 +173,6 @@ def _filled(slot: Slot) -> nw.Expr:
 
 def _factor(number: int) -> str:
     return f"@factor {number}"
-
-
-def _unless_said(reason: str, earlier: Sequence[str]) -> nw.Expr:
-    """A column of reasons, without those that an earlier column gives already."""
-    import narwhals as nw
-
-    found = nw.col(reason)
-    for other in earlier:
-        found = nw.when(nw.col(other) != nw.col(reason)).then(found)
-    return found
 
 
 def added(columns: Sequence[nw.Expr]) -> nw.Expr:

@@ -89,8 +89,10 @@ def test_a_reason_is_given_once(engine: Any) -> None:
     later = [rules[0] | {"when": "who == 'Bo'"}, *rules[1:]]
     assert said(Policy(rules=later, default=1, combine="product"), engine, [row("N1")])[0][2] == "y; x"
     level = Policy(default={"credit": 0.5, "because": "x"})
-    levels = {"one": level, "two": Policy(default={"credit": 1, "because": "y"}), "three": level}
+    levels = {"three": level, "four": Policy(default={"credit": 1, "because": "y"}), "five": level}
     assert said(Policy(levels=levels), engine, [row("N1")])[0][2] == "x; y"
+    several = {"one": Policy(rules=rules, default=1, combine="product"), "two": level, **levels}
+    assert said(Policy(levels=several), engine, [row("N1")])[0][2] == "x; y"
 
 
 @pytest.mark.parametrize(
