@@ -217,6 +217,24 @@ def unique(frame: Frame, column: str) -> list[object]:
     return [value for value in map(plain, values) if value is not None]
 
 
+def codes(column: nw.Series[Any]) -> NDArray[np.int64]:
+    """The same number for the same text, by what each engine has for it; missing ones have any number."""
+    import numpy as np
+
+    native: Any = column.to_native()
+    if column.implementation.is_pandas_like():
+        found = native.factorize()[0]
+    elif column.implementation.is_polars():
+        import polars as pl
+
+        found = native.cast(pl.Categorical).to_physical().fill_null(0).to_numpy()
+    else:
+        found = (
+            native.combine_chunks().dictionary_encode().indices.fill_null(0).to_numpy(zero_copy_only=False)
+        )
+    return np.asarray(found, dtype=np.int64)
+
+
 def mapped(column: nw.Expr, values: Mapping[Any, float | str], *, text: bool) -> nw.Expr:
     """Each value replaced by what it is mapped to; the others become missing."""
     import narwhals as nw

@@ -160,13 +160,12 @@ class Crediting:
     # of one record
 
     def bound(self, record: Mapping[str, object]) -> dict[str, Scalar]:
-        """A host's record as conditions read it; a sequence's number is taken from the record itself."""
+        """A host's record as conditions read it; what a sequence says is taken from the record itself."""
         id_field = self.source.role("id")
         row = record.get(self.source.column(id_field), "?") if id_field else 0
         bound = bind_record(self.source, record, row, self.fields)
-        for name in self.sequences:
-            number = record.get(name)
-            bound[name] = float(number) if isinstance(number, int | float) else None
+        for name, sequence in self.sequences.items():
+            bound[name] = sequence.given(record.get(name))
         return bound
 
     def decide(self, row: Row, record: object = None) -> Decided:

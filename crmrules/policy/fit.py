@@ -40,12 +40,8 @@ def _own_problems(policy: Policy, source: Source, derived: Mapping[str, Numberin
                 ("sequences", name),
                 FieldError("S102", f"`{name}` is a field already", hint="choose another name"),
             )
-        for part in ("per", "by"):
-            for field in getattr(sequence, part):
-                if field not in schema:
-                    yield ("sequences", name, part), source.unknown_field(field)
-        if sequence.where is not None:
-            yield from _tried(("sequences", name, "where"), lambda where=sequence.where: where.check(schema))
+        for path, error in sequence.problems(source):
+            yield ("sequences", name, *path), error
     wider = schema_with(source, derived)
     for position, rule in enumerate(policy.rules):
         yield from _rule_problems(rule, ("rules", position), policy, source, wider)
@@ -254,7 +250,7 @@ def names_read(policy: Policy) -> list[str]:
     listed = [payee for rule in rules if isinstance(rule.credit, tuple) for payee in rule.credit]
     listed += policy.payees if isinstance(policy.payees, tuple) else ()
     texts += [text for each in listed for text in (each.to, each.share) if isinstance(text, str)]
-    trees += [each.where.tree for each in policy.sequences.values() if each.where is not None]
+    trees += [each.tree for sequence in policy.sequences.values() for each in sequence.conditions.values()]
     trees += [parse(text) for text in texts]
     names = [name for node in trees for name in tree.names(node)]
     for sequence in policy.sequences.values():
