@@ -177,7 +177,8 @@ class _Writer:
                 arguments.append(self.value(argument, wanted))
                 types.append(wanted or kind)
                 continue
-            operand = self.day(argument, kind) if row.whole_days else self.value(argument, wanted)
+            by_day = row.whole_days and kind.kind in ("date", "datetime")
+            operand = self.day(argument, kind) if by_day else self.value(argument, wanted)
             plain = row.constants_from is not None and position >= row.constants_from
             shape = common or kind
             arguments.append(operand if plain else self.column(operand, shape))

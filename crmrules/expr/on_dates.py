@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SPANS = ("day", "week", "month", "quarter", "year")
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
-_LAST_DAY = 2_932_896.0
-"""31 December 9999 in days since 1970, the last date there is."""
+_FIRST_DAY, _LAST_DAY = -719_162.0, 2_932_896.0
+"""1 January 1 and 31 December 9999 in days since 1970, the first and the last date there is."""
 
 
 def _days_of_months(months: nw.Expr) -> nw.Expr:
@@ -149,6 +149,21 @@ def _months_forth(start: nw.Expr, end: nw.Expr) -> nw.Expr:
     return nw.when(short).then(whole - 1.0).otherwise(whole)
 
 
+def _add_days(moment: dt.date, days: float) -> dt.date | None:
+    if not days.is_integer():
+        return None
+    ordinal = moment.toordinal() + int(days)
+    return dt.date.fromordinal(ordinal) if 1 <= ordinal <= dt.date.max.toordinal() else None
+
+
+def _add_days_column(moment: nw.Expr, days: nw.Expr) -> nw.Expr:
+    import narwhals as nw
+
+    later = moment + days
+    within = (days.floor() == days) & (later >= _FIRST_DAY) & (later <= _LAST_DAY)
+    return nw.when(within).then(later)
+
+
 def _date(year: float, month: float, day: float) -> dt.date | None:
     if not (year.is_integer() and month.is_integer() and day.is_integer()):
         return None
@@ -189,6 +204,19 @@ ROWS = (
         required=2,
         whole_days=True,
         cost=60,
+    ),
+    Function(
+        "add_days",
+        (MOMENTS, NUMBERS),
+        "date",
+        _add_days,
+        _add_days_column,
+        "The date so many whole days later, or earlier; missing for part of a day and beyond the calendar.",
+        "add_days(date('2026-01-31'), 10)",
+        required=2,
+        partial=True,
+        whole_days=True,
+        cost=4,
     ),
     Function(
         "year",
