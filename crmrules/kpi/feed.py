@@ -165,6 +165,11 @@ class Feed:
                 names += tree.names(node) if node is not None else ()
         return tuple(dict.fromkeys(names))
 
+    @property
+    def day(self) -> str:
+        """The field that tells on which day a record counts."""
+        return self.crediting.adding.day if self.crediting else self.role("date")
+
     def meant(self, overlay: bool) -> bool:
         """Whether credits of that kind are summed."""
         return self.credits == "all" or overlay == (self.credits == "overlay")

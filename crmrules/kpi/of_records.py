@@ -80,7 +80,7 @@ class OfRecords:
             credits = [each for each in decided.credits if each.share > 0.0 and feed.meant(each.overlay)]
             if not credits:
                 continue
-            day = decided.day or row[date]
+            day = decided.day or row[feed.day]
             known = day if isinstance(day, dt.date) else dt.date.max
             lines = [cut.grouping.of(each.to, known) for each in credits]
             lost = credits[lines.index(()) if () in lines else 0].to

@@ -257,11 +257,11 @@ class Explainer:
         self, feed: Feed, needed: list[str], subject: str
     ) -> Iterator[tuple[Mapping[str, Scalar], object, dt.date | None, Verdict]]:
         """The records of a source, each with its place, the day on which it counts, and what was decided."""
-        data, date = self.data[feed.source.name], feed.role("date")
+        data = self.data[feed.source.name]
         crediting = feed.given(self.data) or _everything(feed)
         members = self.grouping.members(subject)
         for row, position, day, verdict in crediting.verdicts(data, needed, members):
-            yield row, position, day or row[date], verdict  # type: ignore[misc]
+            yield row, position, day or row[feed.day], verdict  # type: ignore[misc]
 
 
 def _everything(feed: Feed) -> Crediting:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.policy.additions import Additions
 from crmrules.policy.rules import Policy, Rule
-from crmrules.policy.sequence import Sequence
 
 Located = tuple[tuple[str | int, ...], CrmRulesError]
 
@@ -51,7 +51,6 @@ def flat(policy: Policy) -> Policy:
         return policy
     rules = [*policy.rules]
     included: list[Rule] = []
-    sequences = {}
     for part in policy.include:
         if isinstance(part, str):
             raise CrmRulesError(
@@ -59,7 +58,6 @@ def flat(policy: Policy) -> Policy:
             )
         whole = flat(part)
         included += whole.rules
-        sequences.update(whole.sequences)
     names = [rule.name for rule in included if rule.name]
     for name in (*policy.override, *policy.disable):
         if name not in names:
@@ -80,23 +78,20 @@ def flat(policy: Policy) -> Policy:
             f"two rules are called `{twice[0]}`",
             hint="use override to change an included rule, or disable to leave it out",
         )
+    added = Additions.of(policy)
     return policy.model_copy(
         update={
             "rules": tuple(rules),
             "include": (),
             "override": {},
             "disable": (),
-            "sequences": {**sequences, **policy.sequences},
+            "sequences": added.sequences,
+            "fields": added.fields,
+            "conversions": added.conversions,
+            "basis": added.basis,
+            "delay": added.delay,
         }
     )
-
-
-def derived(policy: Policy) -> dict[str, Sequence]:
-    """The sequences of a policy and of those that it includes or has as levels."""
-    found: dict[str, Sequence] = {}
-    for part in (*policy.include, *policy.levels.values()):
-        found |= derived(part) if isinstance(part, Policy) else {}
-    return {**found, **policy.sequences}
 
 
 def misfits(policy: Policy) -> Iterator[Located]:
@@ -149,7 +144,7 @@ def _lost_by_including(part: Policy, policy: Policy) -> Iterator[CrmRulesError]:
         yield CrmRulesError(
             "C214", "a policy with levels cannot be included", hint="include the policies of its levels"
         )
-    for key in ("payees", "returns"):
+    for key in ("payees", "returns", "states", "documents"):
         if getattr(part, key) is not None and getattr(policy, key) is None:
             yield CrmRulesError(
                 "C214",
@@ -163,7 +158,7 @@ def _lost_in_level(part: Policy) -> Iterator[CrmRulesError]:
         yield CrmRulesError(
             "C214", "a level has no levels of its own", hint="name the levels below it here instead"
         )
-    for key in ("payees", "returns"):
+    for key in ("payees", "returns", "states", "documents"):
         if getattr(part, key) is not None:
             yield CrmRulesError(
                 "C214",
@@ -173,14 +168,19 @@ def _lost_in_level(part: Policy) -> Iterator[CrmRulesError]:
 
 
 def _sequences_twice(part: Policy, policy: Policy) -> Iterator[CrmRulesError]:
-    known = derived(policy)
-    for name, sequence in derived(part).items():
-        if known[name] != sequence:
-            yield CrmRulesError(
-                "C215",
-                f"`{name}` is another sequence here than elsewhere in the policy",
-                hint="choose another name for one of them",
-            )
+    whole, own = Additions.of(policy), Additions.of(part)
+    for what, known, mine in (
+        ("sequence", whole.sequences, own.sequences),
+        ("derived field", whole.fields, own.fields),
+        ("conversion", whole.conversions, own.conversions),
+    ):
+        for name, each in mine.items():
+            if known[name] != each:
+                yield CrmRulesError(
+                    "C215",
+                    f"`{name}` is another {what} here than elsewhere in the policy",
+                    hint="choose another name for one of them",
+                )
 
 
-__all__ = ["Located", "derived", "flat", "misfits", "names_payees", "resolved"]
+__all__ = ["Located", "flat", "misfits", "names_payees", "resolved"]

@@ -15,11 +15,11 @@ from crmrules.expr.check import Checked, Schema
 from crmrules.expr.scalar import compile_first
 from crmrules.fields import Source, bind_record
 from crmrules.policy import whom, words
-from crmrules.policy.compose import derived, flat
+from crmrules.policy.additions import Adding, Additions
+from crmrules.policy.compose import flat
 from crmrules.policy.level import Level, Row, Slot
 from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
-from crmrules.policy.sequence import number_frame, number_records, schema_with
 from crmrules.policy.verdict import Credit, Verdict
 from crmrules.types import Scalar
 
@@ -74,8 +74,8 @@ class Crediting:
         self.declared = policy
         self.policy = flat(policy)
         self.source = source
-        self.sequences = derived(self.policy)
-        self.schema: Schema = schema_with(source, self.sequences)
+        self.adding = Adding(Additions.of(self.policy), source, tables or {})
+        self.schema: Schema = self.adding.schema
         self.levels = _levels(self.policy, source, self.schema)
         self.owner = whom.Owner(source.role("subject"))
         self.whom = self._whom(tables or {})
@@ -88,7 +88,7 @@ class Crediting:
     def needs(self) -> tuple[str, ...]:
         """The tables beside the records that are read."""
         table = table_of(self.policy.payees)
-        return (table,) if table is not None else ()
+        return (*((table,) if table is not None else ()), *self.adding.additions.tables)
 
     def _whom(self, tables: Mapping[str, object]) -> whom.Whom:
         payees = self.policy.payees
@@ -114,15 +114,14 @@ class Crediting:
         """The source's fields that the policy reads."""
         names = [name for level in self.levels for name in level.fields]
         names += self.whom.fields
-        for sequence in self.sequences.values():
-            names += sequence.fields(self.source)
+        names += self.adding.reads
         if self.policy.returns is not None:
             names += self.taking_back.fields
             names.append(self.policy.returns.original)
         id_field = self.source.role("id")
         if id_field is not None and (self.checks or self.policy.returns is not None):
             names.append(id_field)
-        return tuple(name for name in dict.fromkeys(names) if name not in self.sequences)
+        return tuple(name for name in dict.fromkeys(names) if name in self.source.fields)
 
     @property
     def tested(self) -> tuple[str, ...]:
@@ -137,6 +136,7 @@ class Crediting:
             and self.levels[0].constant
             and isinstance(self.whom, whom.Owner)
             and self.policy.returns is None
+            and not self.adding.moves_day
         )
 
     @property
@@ -164,8 +164,7 @@ class Crediting:
         id_field = self.source.role("id")
         row = record.get(self.source.column(id_field), "?") if id_field else 0
         bound = bind_record(self.source, record, row, self.fields)
-        for name, sequence in self.sequences.items():
-            bound[name] = sequence.given(record.get(name))
+        self.adding.of_one(bound, record)
         return bound
 
     def decide(self, row: Row, record: object = None) -> Decided:
@@ -236,7 +235,7 @@ class Crediting:
     @cached_property
     def _quick(self) -> Callable[[Mapping[str, object]], int] | None:
         """From a host's record to the rule that decides, where records come as the fields are declared."""
-        if not self.simple or self.sequences:
+        if not self.simple or self.adding:
             return None
         level = self.levels[0]
         read = [self.source.fields[name] for name in self.tested]
@@ -280,18 +279,16 @@ class Crediting:
     @property
     def moves_day(self) -> bool:
         """Whether some records count on another day than their date, which is then in `@day`."""
-        return self.policy.returns is not None and self.policy.returns.period == "original"
+        returns = self.policy.returns
+        return self.adding.moves_day or (returns is not None and returns.period == "original")
 
     def derive(self, frame: frames.Frame) -> frames.Frame:
         """The bound frame with the derived fields."""
-        for name, sequence in self.sequences.items():
-            frame = number_frame(frame, name, sequence, self.source)
-        return frame
+        return self.adding.of_frame(frame)
 
     def derive_records(self, rows: list[dict[str, Scalar]]) -> None:
         """The derived fields put into bound records."""
-        for name, sequence in self.sequences.items():
-            number_records(rows, name, sequence, self.source)
+        self.adding.of_records(rows)
 
     # what comes out
 
@@ -328,8 +325,11 @@ def together(combine: str, factors: Sequence[float]) -> float:
 
 
 def _levels(policy: Policy, source: Source, schema: Schema) -> list[Level]:
+    counted = [each for each in (policy.states, policy.documents) if each is not None]
+    ahead = [rule for each in counted for rule in each.rules(schema)]
     if not policy.levels:
-        return [Level(policy.rules, policy.default, source, schema, policy.combine, policy.specificity)]
+        own = policy
+        return [Level(own.rules, own.default, source, schema, own.combine, own.specificity, ahead=ahead)]
     found = []
     for name, each in policy.levels.items():
         if isinstance(each, str):
@@ -337,7 +337,7 @@ def _levels(policy: Policy, source: Source, schema: Schema) -> list[Level]:
                 "B211", f"there is no policy `{each}`", hint="in Python, pass the policy itself as the level"
             )
         own = flat(each)
-        found.append(Level(own.rules, own.default, source, schema, own.combine, own.specificity, name))
+        found.append(Level(own.rules, own.default, source, schema, own.combine, own.specificity, name, ahead))
     return found
 
 

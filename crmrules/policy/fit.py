@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from crmrules.errors import CrmRulesError, ExpressionError, FieldError, closest, did_you_mean
 from crmrules.expr import tree
@@ -11,28 +12,27 @@ from crmrules.expr.check import Checked, Schema, check
 from crmrules.expr.parse import parse
 from crmrules.fields import Source
 from crmrules.policy import compose
+from crmrules.policy.additions import Additions
 from crmrules.policy.compose import Located
 from crmrules.policy.condition import Condition
 from crmrules.policy.dated import DAY, KEY, Fallback, OwnershipRule, unfit
 from crmrules.policy.payees import Owned, Payee, SplitTable
 from crmrules.policy.rules import Policy, Rule
-from crmrules.policy.sequence import Sequence as Numbering
-from crmrules.policy.sequence import schema_with
 
 
-def problems(policy: Policy, source: Source, derived: Mapping[str, Numbering]) -> Iterator[Located]:
+def problems(policy: Policy, source: Source, derived: Additions | None = None) -> Iterator[Located]:
     """Everything in a policy that does not fit a source, with the policies that are written in it; those
     that are only named are looked at by themselves."""
     for key, parts in (("include", enumerate(policy.include)), ("levels", policy.levels.items())):
         for name, part in parts:
             if isinstance(part, Policy):
-                for path, error in problems(part, source, {}):
+                for path, error in problems(part, source):
                     yield (key, name, *path), error
     yield from compose.misfits(policy)
-    yield from _own_problems(policy, source, {**derived, **compose.derived(policy)})
+    yield from _own_problems(policy, source, derived or Additions.of(policy))
 
 
-def _own_problems(policy: Policy, source: Source, derived: Mapping[str, Numbering]) -> Iterator[Located]:
+def _own_problems(policy: Policy, source: Source, derived: Additions) -> Iterator[Located]:
     schema = source.schema
     for name, sequence in policy.sequences.items():
         if name in schema:
@@ -42,7 +42,18 @@ def _own_problems(policy: Policy, source: Source, derived: Mapping[str, Numberin
             )
         for path, error in sequence.problems(source):
             yield ("sequences", name, *path), error
-    wider = schema_with(source, derived)
+    own = Additions(policy.sequences, policy.fields, policy.conversions, policy.basis, policy.delay)
+    whole = replace(derived, basis=own.basis or derived.basis, delay=own.delay or derived.delay)
+    mine = {"fields": own.fields, "conversions": own.conversions}
+    for where, problem in whole.problems(source):
+        key = str(where[0])
+        if (where[1] in mine[key]) if key in mine else getattr(own, key) is not None:
+            yield where, problem
+    wider = whole.schema(source)
+    for part in ("states", "documents"):
+        counted = getattr(policy, part)
+        if counted is not None:
+            yield from _tried((part,), lambda counted=counted: counted.rules(wider))
     for position, rule in enumerate(policy.rules):
         yield from _rule_problems(rule, ("rules", position), policy, source, wider)
     for name, change in policy.override.items():
@@ -265,5 +276,15 @@ def names_read(policy: Policy) -> list[str]:
         names += [name for name in (rule.record_key or rule.key, rule.record_date, field) if name]
     for each in (*policy.levels.values(), *policy.include):
         names += names_read(each) if isinstance(each, Policy) else []
-    derived = compose.derived(policy)
-    return [name for name in dict.fromkeys(names) if name not in derived]
+    added = Additions.of(policy)
+    for derived in (policy.fields, {"": policy.basis} if policy.basis and policy.basis.value else {}):
+        names += [name for each in derived.values() for name in tree.names(parse(each.value or "0"))]
+    names += [each.field for each in (policy.states, policy.documents) if each is not None]
+    if policy.delay is not None:
+        names.append(policy.delay.date)
+        names += tree.names(policy.delay.when.tree) if policy.delay.when is not None else ()
+    for conversion in policy.conversions.values():
+        names += [each for each in (conversion.amount, conversion.currency, conversion.date) if each]
+    own = {*added.sequences, *added.fields, *added.conversions}
+    own |= {each.field for each in (added.basis, added.delay) if each is not None}
+    return [name for name in dict.fromkeys(names) if name not in own]

@@ -9,12 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules.errors import RecordError, named, shown
+from crmrules.expr import tree
 from crmrules.expr.check import Checked, Schema
 from crmrules.expr.column import condition_column, value_column
 from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.expr.traced import trace
 from crmrules.fields import Source
 from crmrules.policy import fit
+from crmrules.policy.condition import Condition
 from crmrules.policy.payees import Payee
 from crmrules.policy.rules import Combine, Default, Rule
 from crmrules.policy.verdict import Consideration, Credit
@@ -68,6 +70,7 @@ class Outcome:
 class Level:
     """The rules of a policy on a source.
 
+    ahead: rules that decide before all others, however these are combined.
     conditions and outcomes go together; the last outcome is the default.
     """
 
@@ -80,13 +83,21 @@ class Level:
         combine: Combine = "first",
         specificity: Mapping[str, Sequence[str]] | None = None,
         name: str = "",
+        ahead: Sequence[Rule] = (),
     ) -> None:
         named = [(rule.name or f"rule {position + 1}", rule) for position, rule in enumerate(rules)]
         if combine == "most_specific":
             named.sort(key=lambda each: fit.rank(each[1].when, specificity or {}))
         self.name = name
         self.combine: Combine = "first" if combine == "most_specific" or not rules else combine
-        self.conditions = [rule.holds(source).check(schema) for _, rule in named]
+        conditions = [rule.holds(source) for _, rule in named]
+        if ahead and self.combine != "first":
+            excluded = tree.joined("or", [rule.when.tree for rule in ahead])
+            no = tree.Constant(value=False)
+            conditions = [Condition(tree.Choice(excluded, no, each.tree)) for each in conditions]
+        conditions = [*(rule.when for rule in ahead), *conditions]
+        named = [*((rule.name, rule) for rule in ahead), *named]
+        self.conditions = [condition.check(schema) for condition in conditions]
         self.outcomes = [_outcome(each, rule, schema) for each, rule in named]
         self.outcomes.append(Outcome("default", default.because, default.credit))
 

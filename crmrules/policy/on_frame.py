@@ -61,9 +61,10 @@ class OnFrame:
         if said:
             frame = self._said(frame)
             taken += [RULE, BECAUSE]
+        if self.crediting.moves_day:
+            frame = frame.with_columns(self._day().alias(DAY))
         if self.policy.returns is not None:
             if self.policy.returns.period == "original":
-                frame = frame.with_columns(self._day().alias(DAY))
                 taken.append(DAY)
             frame = self.crediting.taking_back.frame(frame, taken)
         return frame, lines
@@ -71,7 +72,7 @@ class OnFrame:
     def _day(self) -> nw.Expr:
         import narwhals as nw
 
-        date = self.crediting.source.role("date") or ""
+        date = self.crediting.adding.day
         day = nw.col(date)
         return frames.days_of_microseconds(day) if self.crediting.schema[date].kind == "datetime" else day
 
@@ -144,7 +145,7 @@ class OnFrame:
         found = frames.rows_of(odd)[0]
         row = {
             name: frames.delivered(found[name], self.crediting.schema[name])  # type: ignore[arg-type]
-            for name in (*self.crediting.fields, *self.crediting.sequences)
+            for name in (*self.crediting.fields, *self.crediting.adding.names)
         }
         id_field = self.crediting.source.role("id")
         self.crediting.decide(row, row[id_field] if id_field else found.get(frames.ROW))

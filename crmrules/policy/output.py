@@ -42,7 +42,7 @@ def credit(crediting: Crediting, records: object) -> object:
 def _at_once(crediting: Crediting, records: object) -> object:
     """The same where the rows stay as they are and one position says everything; None where they do not."""
     host = frames.wrap(records, crediting.source.name)
-    if frames.is_lazy(host) or not crediting.simple or crediting.sequences or not crediting.tested:
+    if frames.is_lazy(host) or not crediting.simple or crediting.adding or not crediting.tested:
         return None  # without a field that is tested, nothing tells how many rows there are
     _refuse_taken(host.collect_schema().names(), CREDITED)
     bound = binding.bind_frame(crediting.source, frames.deferred(host), crediting.fields)
@@ -189,7 +189,7 @@ def _verdicts_of_frame(
         day: Any = frames.delivered(row[DAY], DATE) if DAY in row else None  # type: ignore[arg-type]
         values = {
             name: frames.delivered(row[name], crediting.schema[name])  # type: ignore[arg-type]
-            for name in (*needed, *crediting.sequences)
+            for name in (*needed, *crediting.adding.names)
         }
         verdict = Verdict(
             float(row[CREDIT]),  # type: ignore[arg-type]

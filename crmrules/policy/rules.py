@@ -13,11 +13,15 @@ from crmrules import binding
 from crmrules.errors import CrmRulesError
 from crmrules.expr import tree
 from crmrules.fields import Day, Frozen, Source
+from crmrules.policy.basis import BasisForm, Counted, Delay
 from crmrules.policy.condition import Condition
+from crmrules.policy.currency import Conversion
+from crmrules.policy.derived import DerivedFields
 from crmrules.policy.payees import Payee, Payees, Returns, Share, Shares
 from crmrules.policy.sequence import Sequence
 
 if TYPE_CHECKING:
+    from crmrules.policy.additions import Additions
     from crmrules.policy.crediting import Crediting
     from crmrules.policy.summary import Summary
     from crmrules.policy.verdict import Verdict
@@ -172,7 +176,10 @@ class Policy(BaseModel):
     levels: other policies, each of which gives its own credit; `combine` is then `product`, `min` or `max`.
     include: policies whose rules come after these; override, disable: included rules, by name.
     source: the source that it is about, by name; needed where there are several.
-    sequences: fields derived from the order of records, which rules and measures may read.
+    sequences: fields derived from the order of records, which rules and measures may read; fields: those
+    derived by expression; conversions: amounts in the house's currency; basis: on what a record counts.
+    states, documents: which states and kinds of document count at all, whatever the rules say.
+    delay: on which day records count that count later than their date.
     payees: for whom, where it is not simply the source's subject; shares: whether they must sum to 1.
     returns: records that take back what an earlier one gave.
     """
@@ -189,6 +196,12 @@ class Policy(BaseModel):
     override: dict[str, RuleChange] = {}
     disable: tuple[str, ...] = ()
     sequences: dict[str, Sequence] = {}
+    fields: DerivedFields = {}
+    conversions: dict[str, Conversion] = {}
+    states: Counted | None = None
+    documents: Counted | None = None
+    basis: BasisForm | None = None
+    delay: Delay | None = None
     payees: Payees | None = None
     shares: Shares = "at_most_one"
     returns: Returns | None = None
@@ -234,15 +247,15 @@ class Policy(BaseModel):
         return Crediting(self, source, tables or {})
 
     def problems(
-        self, source: Source, derived: Mapping[str, Sequence] | None = None
+        self, source: Source, derived: Additions | None = None
     ) -> Iterator[tuple[tuple[str | int, ...], CrmRulesError]]:
         """Everything that does not fit the source, with the way to it.
 
-        derived: the sequences of the policies that are named in it.
+        derived: what the policies that are named in it add to the fields.
         """
         from crmrules.policy.fit import problems
 
-        return problems(self, source, derived or {})
+        return problems(self, source, derived)
 
     def credit(
         self, records: object, source: Source | None = None, tables: Mapping[str, object] | None = None

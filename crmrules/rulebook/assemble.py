@@ -14,12 +14,12 @@ from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import TREE, Model
 from crmrules.kpi.score import Plan
-from crmrules.policy.compose import derived, flat, misfits, resolved
+from crmrules.policy.additions import Additions
+from crmrules.policy.compose import flat, misfits, resolved
 from crmrules.policy.crediting import Crediting
 from crmrules.policy.fit import table_problems
 from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
-from crmrules.policy.sequence import schema_with
 from crmrules.rulebook.book import Rulebook
 
 Located = tuple[Path, CrmRulesError]
@@ -44,6 +44,8 @@ def assembled(book: Rulebook) -> Built:
     feeds = _Feeds(book)
     for path, error in [*_roster_problems(book), *_tree_problems(book), *feeds.problems()]:
         report((path, error))
+    for name in feeds.broken:
+        built.broken |= {*Additions.of(book.policies[name]).names}
     if book.roster is not None and book.roster not in book.sources:
         built.broken |= {model.subject for model in book.models.values()}
         built.broken |= {role for trigger in book.triggers.values() for role in trigger.tell}
@@ -244,6 +246,7 @@ class _Feeds:
         self.book = book
         self.found: dict[tuple[str, str | None, str], Feed] = {}
         tables = {table_of(each.payees) for each in book.policies.values()}
+        tables |= {name for each in book.policies.values() for name in Additions.of(each).tables}
         beside = {book.roster, book.tree.table if book.tree else None, *tables}
         self.records = [name for name in book.sources if name not in beside]
         self.creditings: dict[str, Crediting] = {}
@@ -273,7 +276,7 @@ class _Feeds:
             yield from policy.problems(source)
             yield (_part_of_policy(error, policy),), error
             return
-        found = {(path, str(error)): error for path, error in policy.problems(source, derived(whole))}
+        found = {(path, str(error)): error for path, error in policy.problems(source, Additions.of(whole))}
         found |= {(path, str(error)): error for path, error in misfits(whole)}
         yield from ((path, error) for (path, _), error in found.items())
         yield from _table_problems(policy, self.book, source)
@@ -322,7 +325,7 @@ class _Feeds:
             crediting = self.creditings.get(policy) if policy is not None and sound else None
             self.found[key] = Feed(source, crediting, measure.credits, self.book.sources)
             if rules is not None and crediting is None:
-                self.found[key].schema = schema_with(source, rules.sequences)
+                self.found[key].schema = Additions.of(rules).schema(source)
         return self.found[key]
 
     def default(self) -> Feed | None:
