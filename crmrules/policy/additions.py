@@ -41,15 +41,17 @@ class Additions:
         """What a policy and its parts declare; parts that are only named are left out."""
         parts = [part for part in (*policy.include, *policy.levels.values()) if not isinstance(part, str)]
         below = [cls.of(part) for part in parts]
-        own = cls(policy.sequences, policy.fields, policy.conversions, policy.basis, policy.delay)
-        found = own
-        for part in below:
+        found = cls()
+        for part in (
+            *below,
+            cls(policy.sequences, policy.fields, policy.conversions, policy.basis, policy.delay),
+        ):
             found = cls(
-                {**part.sequences, **found.sequences},
-                {**part.fields, **found.fields},
-                {**part.conversions, **found.conversions},
-                found.basis or part.basis,
-                found.delay or part.delay,
+                {**found.sequences, **part.sequences},
+                {**found.fields, **part.fields},
+                {**found.conversions, **part.conversions},
+                part.basis or found.basis,
+                part.delay or found.delay,
             )
         return found
 
