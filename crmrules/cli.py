@@ -150,6 +150,8 @@ def check(rulebook: Book) -> None:
         "model": len(book.models),
         "trigger": len(book.triggers),
     }
+    for warning in book.warnings:
+        output.print(Text(f"{rulebook}: warning: {warning}"), soft_wrap=True)
     listed = ", ".join(_counted(count, name) for name, count in counts.items())
     output.print(f"{rulebook}: no problems ({listed})", highlight=False, soft_wrap=True)
 

@@ -193,6 +193,20 @@ def test_check_counts_what_is_there(run: Run) -> None:
     assert "2 sources, 1 policy, 3 measures, 1 model, 1 trigger" in done.stdout
 
 
+def test_check_warns_of_rules_that_can_never_decide(run: Run, tmp_path: Path) -> None:
+    shadowed = "kind == 'sample' and hours > 1, credit: 0.5, because: never"
+    again = BOOK.replace(
+        "    default: 1\n", f"      - {{name: twice, when: {shadowed}}}\n    default: 1\n", 1
+    )
+    (tmp_path / "again.yaml").write_text(again, encoding="utf-8")
+    done = run("check", "again.yaml")
+    assert done.returncode == 0
+    assert "warning: policy `counted`:" in done.stdout
+    assert "twice" in done.stdout
+    assert "sample" in done.stdout
+    assert "warning" not in run("check", "plan.yaml").stdout
+
+
 def test_check_prints_every_mistake_with_its_place(run: Run, tmp_path: Path) -> None:
     wrong = BOOK.replace("sum(amount)", "sum(amout)").replace("kind == 'sample'", "kind ==")
     (tmp_path / "wrong.yaml").write_text(wrong, encoding="utf-8")

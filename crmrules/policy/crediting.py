@@ -17,6 +17,8 @@ from crmrules.fields import Source, bind_record
 from crmrules.policy import whom, words
 from crmrules.policy.additions import Adding, Additions
 from crmrules.policy.compose import flat
+from crmrules.policy.condition import Condition
+from crmrules.policy.dead import Dead, dead_rules
 from crmrules.policy.level import Level, Row, Slot
 from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
@@ -154,6 +156,20 @@ class Crediting:
                 level.combine == "all" or isinstance(outcome.share, Checked) or outcome.receivers
                 for level in self.levels
                 for outcome in level.outcomes
+            )
+        )
+
+    @cached_property
+    def dead(self) -> tuple[Dead, ...]:
+        """The rules that can never decide, as far as that can be proved, each with the reason."""
+        return tuple(
+            dead
+            for level in self.levels
+            for dead in dead_rules(
+                [Condition(each.tree) for each in level.conditions],
+                self.schema,
+                combine=level.combine,
+                names=[level.named(each.name) for each in level.outcomes[:-1]],
             )
         )
 

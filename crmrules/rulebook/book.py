@@ -119,6 +119,7 @@ class Rulebook(BaseModel):
         changed = self.model_copy(update={"sources": {**self.sources, source: rebound}})
         # A copy takes over what was computed before, which was over the other columns.
         changed.__dict__.pop("built", None)
+        changed.__dict__.pop("warnings", None)
         return changed
 
     # using it
@@ -129,6 +130,15 @@ class Rulebook(BaseModel):
         from crmrules.rulebook.check import build
 
         return build(self)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What fits and is hardly meant: rules that can never decide, each with the reason."""
+        return tuple(
+            f"policy `{name}`: {dead.reason}"
+            for name, crediting in self.built.policies.items()
+            for dead in crediting.dead
+        )
 
     def policy(self, name: str, data: Mapping[str, object] | None = None) -> Crediting:
         """A policy on its source, ready to run: `credit`, `lines`, `summary`, `explain`.

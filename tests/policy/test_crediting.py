@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmrules import CrmRulesError, Policy
+from crmrules import CrmRulesError, Policy, Source
 from crmrules.policy.crediting import together
 from tests.policy.by_hand import Record
 from tests.policy.test_by_hand import SOURCE, policies, records, tables
@@ -62,3 +62,28 @@ def test_a_policy_says_which_fields_and_tables_it_needs() -> None:
     assert crediting.needs == ("splits",)
     assert not crediting.simple
     assert Policy(rules=[rules[0] | {"credit": 0}], default=1).on(SOURCE).simple
+
+
+def test_rules_that_can_never_decide_are_listed_with_the_reason() -> None:
+    source = Source.model_validate(
+        {"fields": {"kind": {"type": "text", "one_of": ["a", "b"]}, "x": "number"}}
+    )
+    policy = Policy.model_validate(
+        {
+            "rules": [
+                {"name": "all of a", "when": "kind == 'a'", "credit": 0, "because": "so"},
+                {"name": "large a", "when": "kind == 'a' and x > 5", "credit": 0.5, "because": "so"},
+                {"name": "nowhere", "when": "x > 5 and x < 3", "credit": 0.5, "because": "so"},
+                {"name": "b", "when": "kind == 'b'", "credit": 0.5, "because": "so"},
+            ],
+            "default": 1,
+        }
+    )
+    dead = policy.on(source).dead
+    assert [(each.position, each.kind, each.by) for each in dead] == [
+        (1, "shadowed", (0,)),
+        (2, "contradiction", ()),
+    ]
+    assert "large a" in dead[0].reason
+    assert "all of a" in dead[0].reason
+    assert policy.model_copy(update={"combine": "min"}).on(source).dead[0].position == 2
