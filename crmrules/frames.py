@@ -353,8 +353,8 @@ def by_record(
         try:
             found = [of_record([plain(value) for value in row]) for row in given]
         except CrmRulesError as error:
-            if polars:  # which makes the error anew from its text, as no error of ours can be
-                raise ValueError(str(error)) from error
+            if polars:
+                raise _made_anew(error) from error
             raise
         if polars:
             import polars as pl
@@ -373,6 +373,19 @@ def by_record(
     )
     result = together._append_node(node)
     return result if text else result.fill_nan(None)
+
+
+def _made_anew(error: CrmRulesError) -> CrmRulesError:
+    """The error for Polars, which throws it away and makes one of the same class from its text: this class
+    then gives the error itself."""
+
+    def given(cls: type[CrmRulesError], *text: str) -> CrmRulesError:
+        return error
+
+    kind = type(error)
+    again: CrmRulesError = BaseException.__new__(type(kind.__name__, (kind,), {"__new__": given}))
+    again.__dict__.update(error.__dict__)
+    return again
 
 
 def days(column: nw.Expr) -> nw.Expr:

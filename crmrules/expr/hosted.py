@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from crmrules.errors import ExpressionError, class_name, shown
+from crmrules.errors import CrmRulesError, ExpressionError, class_name, shown
 from crmrules.expr import tree
 from crmrules.expr.signature import Function
 from crmrules.frames import by_record, carried, delivered
@@ -37,6 +37,8 @@ def callable_of(row: Function, node: tree.Call, found: Type, text: str) -> Calla
     def watched(*values: object) -> Scalar:
         try:
             result = row.scalar(*values)
+        except CrmRulesError:
+            raise  # it says already what was wrong
         except Exception as reason:
             raise refuse(f"`{row.name}` raised {class_name(type(reason))}", reason) from reason
         if type(result) is float and not math.isfinite(result):

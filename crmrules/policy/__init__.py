@@ -4,6 +4,7 @@ from crmrules.policy.basis import Basis, Counted, Delay, Margin, Net, Received
 from crmrules.policy.condition import Condition, field
 from crmrules.policy.crediting import Crediting
 from crmrules.policy.currency import Conversion, Rates
+from crmrules.policy.custom import custom_condition, custom_credit
 from crmrules.policy.dead import Dead, dead_rules
 from crmrules.policy.derived import DerivedField
 from crmrules.policy.payees import Payee, Returns, SplitTable
@@ -34,6 +35,8 @@ __all__ = [
     "Sequence",
     "SplitTable",
     "Verdict",
+    "custom_condition",
+    "custom_credit",
     "dead_rules",
     "field",
 ]

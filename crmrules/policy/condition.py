@@ -54,7 +54,7 @@ class Condition:
         tests: `is`, `not`, `in`, `above`, `at_least`, `below`, `at_most`, `between: [low, high]`, `is_null`,
         `startswith`, `endswith`, `contains`. A value is a text, a number, true, false, a date,
         `{date: "2026-01-31"}`, or `{field: name}` for another field. `all`, `any` and `not` join whole
-        conditions.
+        conditions, `custom` asks a registered function (see `custom_condition`).
 
         >>> print(Condition.of({"order_type": ["standard", "repeat"], "amount": {"above": 100}}))
         order_type in ('standard', 'repeat') and amount > 100
@@ -114,8 +114,8 @@ class Condition:
     def __hash__(self) -> int:
         return hash(self.meaning)
 
-    def __reduce__(self) -> tuple[type[Condition], tuple[tree.Node, str]]:
-        return Condition, (self.tree, self.text if self._from_text else "")
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Condition.parse, (self.text,)) if self._from_text else (Condition, (self.tree,))
 
     def __str__(self) -> str:
         return tree.text(self.tree)

@@ -52,6 +52,10 @@ def _entry(key: str, value: object) -> tree.Node:
         return tree.joined(JOINS[key], [Condition.of(each).tree for each in value])
     if key == "not":
         return tree.negated(Condition.of(value).tree)
+    if key == "custom":
+        from crmrules.policy.custom import custom_call
+
+        return custom_call(value)
     name = tree.Name(key)
     if not isinstance(value, Mapping) or _is_value(value):
         return _equal(name, value)

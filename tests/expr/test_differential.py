@@ -24,7 +24,7 @@ from crmrules.binding import bind_frame
 from crmrules.errors import ExpressionError
 from crmrules.expr import Expression, tree
 from crmrules.expr.column import condition_column
-from crmrules.expr.functions import FUNCTIONS, Function
+from crmrules.expr.functions import BUILT_IN, FUNCTIONS, Function
 from crmrules.expr.scalar import compile_many
 from crmrules.fields import Source
 from crmrules.frames import columns_of, delivered
@@ -110,7 +110,7 @@ class Writer:
 
     def __init__(self, random: Random) -> None:
         self.random = random
-        rows = [row for row in FUNCTIONS.values() if row.name not in INEXACT]
+        rows = [row for row in BUILT_IN if row.name not in INEXACT]
         self.rows: dict[str, list[Function]] = {}
         for row in rows:
             results = row.parameters[0] if row.result == "common" else [row.result]

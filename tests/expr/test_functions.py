@@ -360,7 +360,10 @@ def test_what_is_not_finite_is_missing_from_a_hosts_function_too(registry: None)
 @pytest.mark.filterwarnings("ignore::crmrules.expr.PerRecordWarning")
 def test_a_hosts_function_that_fails_in_a_column_says_so(bound: dict[str, Any], registry: None) -> None:
     register(slowly(lambda x: 1 / 0, (NUMBERS,), "failing", result="number"))
-    column = Expression.parse("slowly_failing(x)", FIELDS).column()
-    for frame in bound.values():
-        with pytest.raises(ValueError, match="`slowly_failing` raised ZeroDivisionError"):
-            frames.collected(frame.select(column.alias("v")))
+    for text in ("slowly_failing(x)", "1 if slowly_failing(x + 1) > 3 else 2"):
+        column = Expression.parse(text, FIELDS).column()
+        for frame in bound.values():
+            with pytest.raises(ExpressionError, match="`slowly_failing` raised ZeroDivisionError") as caught:
+                frames.collected(frame.select(column.alias("v")))
+            assert (caught.value.code, caught.value.text) == ("E109", text)
+            assert "1:" in str(caught.value)
