@@ -238,8 +238,9 @@ class Crediting:
     def credit_of(self, record: Mapping[str, object]) -> float:
         """How much of one host's record counts, 0 to 1. Raises FieldError for one that does not fit."""
         if self._quick is not None:
+            decided, shares = self._quick
             try:
-                return self.levels[0].shares[self._quick(record)]
+                return shares[decided(record)]
             except FieldError:
                 pass  # text that has still to be read, or what the error of the source says better
         return self.decide(self.bound(record), self.named(record)).credit
@@ -249,8 +250,9 @@ class Crediting:
         return self.verdict(self.decide(self.bound(record), self.named(record)))
 
     @cached_property
-    def _quick(self) -> Callable[[Mapping[str, object]], int] | None:
-        """From a host's record to the rule that decides, where records come as the fields are declared."""
+    def _quick(self) -> tuple[Callable[[Mapping[str, object]], int], list[float]] | None:
+        """From a host's record to the rule that decides, where records come as the fields are declared; and
+        the rules' shares."""
         if not self.simple or self.adding:
             return None
         level = self.levels[0]
@@ -259,7 +261,7 @@ class Crediting:
             return None
         if any(each.rounding != "error" for each in read):
             return None
-        return compile_first(level.conditions, bound=False)
+        return compile_first(level.conditions, bound=False), level.shares
 
     def named(self, record: Mapping[str, object]) -> object:
         """What identifies a host's record in errors."""
