@@ -223,6 +223,9 @@ class Policy(BaseModel):
             raise ValueError(
                 "`specificity` goes with most_specific, and the other way round: write both or none of them"
             )
+        for name, conversion in self.conversions.items():
+            if conversion.missing != "error":
+                raise ValueError(f"a missing rate of `{name}` is an error in a policy: leave `missing` out")
         names = [rule.name for rule in self.rules if rule.name]
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise ValueError(f"two rules are called {twice[0]!r}: choose another name")

@@ -167,3 +167,9 @@ def test_a_mistake_is_told_once_where_it_stands(before: str, after: str, said: s
     assert said in str(error.value)
     line = text.split(before)[0].count("\n") + 1
     assert {each.place.line for each in error.value.problems if each.place} == {line}
+
+
+def test_a_missing_rate_cannot_be_passed_over_in_a_policy() -> None:
+    text = BOOK.replace("COMBINE", "first").replace("to: CNY}", "to: CNY, missing: quarantine}")
+    with pytest.raises(RulebookError, match="a missing rate of `in_yuan` is an error in a policy"):
+        Rulebook.parse(text)
