@@ -199,7 +199,7 @@ class _Binder:
         elif kind in ("number", "money") and (dtype.is_numeric() or dtype.is_decimal()):
             value = self.number(name, field, column, dtype)
         elif kind == "date" and (dtype == nw.Date or (dtype == nw.Datetime and dtype.time_zone is None)):
-            value = frames.days(column)
+            value = frames.days_of_dates(column) if dtype == nw.Date else frames.days(column)
             if dtype == nw.Datetime:
                 self.refuse(name, frames.has_time_of_day(column))
         elif kind == "datetime" and dtype == nw.Datetime and dtype.time_zone is None:
@@ -237,7 +237,10 @@ class _Binder:
             self.refuse(name, large)
             if not self.frame.implementation.is_polars():
                 column = self.nw.when(~large).then(column)
-        value = frames.decimals(column) if dtype.is_decimal() else frames.numbers(column)
+        if dtype.is_integer() and not self.frame.implementation.is_pandas_like():
+            value = column.cast(self.nw.Float64)  # with no NaN to look for
+        else:
+            value = frames.decimals(column) if dtype.is_decimal() else frames.numbers(column)
         if field.declared.kind == "number":
             if not dtype.is_integer():
                 self.refuse(name, value.abs() == float("inf"))

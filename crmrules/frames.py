@@ -388,8 +388,15 @@ def _made_anew(error: CrmRulesError) -> CrmRulesError:
     return again
 
 
+def days_of_dates(column: nw.Expr) -> nw.Expr:
+    """Days since 1970 of a column of dates: what Polars and Arrow hold."""
+    import narwhals as nw
+
+    return column.cast(nw.Int32).cast(nw.Float64)
+
+
 def days(column: nw.Expr) -> nw.Expr:
-    """Days since 1970 of a column of dates or timestamps, rounded down."""
+    """Days since 1970 of a column of timestamps, rounded down."""
     return floored(milliseconds(column), MILLISECONDS_A_DAY)
 
 

@@ -28,6 +28,8 @@ FLOAT_SLACK = 1e-6
 _TOO_LARGE = "it is too large to be carried exactly"
 HALF = 0.5 - 1e-6
 """50 x 0.29 is 14.5, and as floats just below it: what is within a millionth of a half is a half."""
+TO_NEXT = 1.0 - HALF
+"""What takes a half to the next whole number, and nothing below it."""
 
 FINEST = 1e6
 """Fractions of a unit are compared in millionths, so that the noise of floats orders nothing."""
@@ -99,9 +101,7 @@ def credited(units: int, credit: float) -> int:
     >>> credited(101, 0.5), credited(-101, 0.5), credited(50, 0.29)
     (51, -51, 15)
     """
-    share = abs(units) * credit
-    whole = math.floor(share)
-    whole += share - whole >= HALF
+    whole = math.floor(abs(units) * credit + TO_NEXT)
     return whole if units >= 0 else -whole
 
 
@@ -199,11 +199,7 @@ def _rank(columns: Sequence[str], place: int) -> nw.Expr:
 
 
 def _credited_column(whole: nw.Expr, credit: nw.Expr | float) -> nw.Expr:
-    import narwhals as nw
-
-    share = whole * credit
-    floor = share.floor()
-    return nw.when(share - floor >= HALF).then(floor + 1.0).otherwise(floor)
+    return (whole * credit + TO_NEXT).floor()
 
 
 def _signed(units: nw.Expr, whole: nw.Expr) -> nw.Expr:

@@ -60,9 +60,10 @@ def is_later(until: dt.date | None, *days: object) -> bool:
 @final
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The aggregates of each subject and period that has records; `keys` and the columns go together."""
+    """The aggregates of each subject and period (its index) that has records, all in the same order."""
 
-    keys: dict[Key, int]
+    subjects: list[str]
+    periods: NDArray[np.int64]
     columns: dict[str, Column]
     quarantined: tuple[BadRow, ...]
 

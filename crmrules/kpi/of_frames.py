@@ -62,13 +62,6 @@ class OfFrames:
         subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
         if groups[SUBJECT].null_count() or np.isnan(periods).any():
             self.refuse(data)
-        keys = dict(
-            zip(
-                zip(subjects, periods.astype(np.int64).tolist(), strict=True),
-                range(len(subjects)),
-                strict=True,
-            )
-        )
         if len(groups) and groups["@len"].max() > money.LARGEST_SUM // money.LARGEST:
             self.refuse_overflow(masked)
         slots = {
@@ -77,7 +70,7 @@ class OfFrames:
             else self.read(slot, f"@{position}", groups)
             for position, slot in enumerate(feed.slots)
         }
-        return Totals(keys, assembled(feed, slots), quarantined)
+        return Totals(subjects, periods.astype(np.int64), assembled(feed, slots), quarantined)
 
     def counted(
         self, data: object, *, located: bool = False

@@ -34,6 +34,8 @@ class OfRecords:
         self.crediting = crediting
 
     def totals(self, data: Any) -> Totals:
+        import numpy as np
+
         feed = self.feed
         bound = binding.bind_records(feed.source, data, [*feed.fields, feed.role("date")])
         slots = feed.slots
@@ -54,11 +56,10 @@ class OfRecords:
                         pulled.setdefault(position, []).append((row, tally.number, found))
                     else:
                         tally.add(position, operation, found)
-        places = {key: position for position, key in enumerate(tallies)}
         columns: dict[Slot, Column] = {}
         for position, slot in enumerate(slots):
             if slot.operation in PULLED:
-                columns[slot] = self.collapsed(slot, pulled.get(position, []), len(places))
+                columns[slot] = self.collapsed(slot, pulled.get(position, []), len(tallies))
                 continue
             values = [frames.carried(tally.values[position]) for tally in tallies.values()]
             if feed.sums_money(slot):
@@ -67,7 +68,9 @@ class OfRecords:
                     if isinstance(units, int) and abs(units) > money.LARGEST_SUM:
                         feed.refuse_sum(group, Period(self.cut.unit, index))
             columns[slot] = self.read(slot, values)
-        return Totals(places, assembled(feed, columns), bound.quarantined)
+        periods = np.array([index for _, index in tallies], dtype=np.int64)
+        subjects = [subject for subject, _ in tallies]
+        return Totals(subjects, periods, assembled(feed, columns), bound.quarantined)
 
     def counted(
         self, bound: binding.BoundRecords

@@ -116,7 +116,7 @@ class Plan:
         # Two passes over a source set the same row aside.
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
         notes = [_told(len(quarantined))] if quarantined else []
-        if not any(each.keys for each in totals):
+        if not any(each.subjects for each in totals):
             notes.append(f"no record counts{f' in {period}' if period else ''}")
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
         return replace(
@@ -145,15 +145,9 @@ class Plan:
 
     def measured(self, totals: Sequence[Totals], grid: Grid) -> dict[str, Column]:
         """Each measure's value for each row; over no records, what it is over nothing."""
-        import numpy as np
 
         order = {id(feed): number for number, feed in enumerate(self.feeds)}
-        rows = [
-            np.array(
-                [each.keys.get((subject, period.index), -1) for subject, period in grid.keys], dtype=np.int64
-            )
-            for each in totals
-        ]
+        rows = [grid.rows(each) for each in totals]
         values: dict[str, Column] = {}
         for name, each in [*self.measures.items(), *self.indicators.items()]:
             if each.feed is None or name in values:
@@ -211,6 +205,18 @@ class Grid:
     periods: tuple[Period, ...]
     keys: tuple[tuple[str, Period], ...]
 
+    def rows(self, totals: Totals) -> NDArray[np.int64]:
+        """For each row of the card the position of its aggregates, -1 where it has none."""
+        import numpy as np
+
+        found = np.full(len(self.keys), -1, dtype=np.int64)
+        if totals.subjects:
+            place = {subject: position for position, subject in enumerate(self.subjects)}
+            within = np.array([place[subject] for subject in totals.subjects], dtype=np.int64)
+            since = totals.periods - self.periods[0].index
+            found[since * len(self.subjects) + within] = np.arange(len(within))
+        return found
+
 
 def _told(aside: int) -> str:
     return f"{aside} row{' was' if aside == 1 else 's were'} set aside: see `card.quarantined`"
@@ -237,11 +243,11 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
 
 def _grid(totals: Sequence[Totals], cut: Cut) -> Grid:
     """A row for everybody on the roster or in the records, in every period from the first to the last."""
-    subjects = {subject for each in totals for subject, _ in each.keys} | cut.grouping.subjects
+    subjects = {*cut.grouping.subjects}.union(*(each.subjects for each in totals))
     if cut.period is not None:
         periods = [cut.period]
     else:
-        indexes = {index for each in totals for _, index in each.keys}
+        indexes = {index for each in totals for index in each.periods.tolist()}
         if cut.until is not None:
             indexes.add(Period.of(cut.until, cut.unit).index)
         periods = _between(min(indexes), max(indexes), cut) if indexes else []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules import frames
@@ -171,9 +172,8 @@ class Scorecard:
         For each indicator its value under its name, and beside it `_target`, `_attainment`, `_score` and
         `_contribution`; then `score`, `grade` and `rank`.
         """
-        subjects, periods = zip(*self.keys, strict=True) if self.keys else ((), ())
-        keys = {period: str(period) for period in {*periods}}
-        columns: dict[str, Any] = {"subject": [*subjects], "period": [keys[period] for period in periods]}
+        subjects, periods = self._named()
+        columns: dict[str, Any] = {"subject": subjects, "period": periods}
         kinds = {"subject": "text", "period": "text"}
         for name, figures in self.figures.items():
             columns[name], kinds[name] = _plain(figures)
@@ -190,6 +190,13 @@ class Scorecard:
         columns["rank"] = [None if rank != rank else int(rank) for rank in self.rank.tolist()]
         return columns, {**kinds, "score": "number", "grade": "text", "rank": "integer"}
 
+    def _named(self) -> tuple[list[str], list[str]]:
+        """Subject and period of each row, as text."""
+        periods: list[str] = []
+        for period, rows in groupby(period for _, period in self.keys):
+            periods += [str(period)] * sum(1 for _ in rows)
+        return [subject for subject, _ in self.keys], periods
+
     def to_native(self) -> object:
         """The wide table as a frame of the engine that the records came in; pandas for lists of dicts."""
         columns, kinds = self.columns()
@@ -201,7 +208,7 @@ class Scorecard:
 
         names = ("actual", "target", "attainment", "score", "weight", "share", "contribution")
         numeric = {name: each for name, each in self.figures.items() if _plain(each)[1] == "number"}
-        subjects, periods = zip(*self.keys, strict=True) if self.keys else ((), ())
+        subjects, periods = self._named()
         rows = len(self)
         parts: dict[str, list[Any]] = {name: [] for name in names}
         for figures in numeric.values():
@@ -213,8 +220,8 @@ class Scorecard:
             parts["share"].append(_finite(figures.share, rows))
             parts["contribution"].append(_finite(figures.contribution, rows))
         columns: dict[str, Any] = {
-            "subject": [*subjects] * len(numeric),
-            "period": [*map(str, periods)] * len(numeric),
+            "subject": subjects * len(numeric),
+            "period": periods * len(numeric),
             "indicator": [name for name in numeric for _ in range(rows)],
         }
         columns |= {name: np.concatenate(each) if each else _full(0, np.nan) for name, each in parts.items()}
