@@ -18,17 +18,15 @@ from crmrules.expr.parse import parse
 from crmrules.expr.scalar import compile_many
 from crmrules.frames import carried
 from crmrules.kpi.feed import Cut, Feed, Totals
+from crmrules.kpi.grid import Grid, grid_of
 from crmrules.kpi.grouping import Above, Grouping, Themselves
 from crmrules.kpi.model import SCORE_DIGITS, TREE, Model
-from crmrules.kpi.period import Period, between
+from crmrules.kpi.period import Period
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.scorecard import Figures, Scorecard, delivered_column
 from crmrules.kpi.statement import Explainer
 from crmrules.policy.tree import Tree
 from crmrules.types import Type
-
-MOST_PERIODS = 600
-"""How many periods a card has at most, 50 years of months."""
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +107,7 @@ class Plan:
             )
         cut = Cut(self.model.period, grouping, period, until)
         totals = [feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds]
-        grid = _grid(totals, cut)
+        grid = grid_of(totals, cut)
         card = self.finished(self.measured(totals, grid), grid, roster or Roster())
         aside = [*roster.quarantined] if roster else []
         aside += [row for each in totals for row in each.quarantined]
@@ -196,28 +194,6 @@ class Plan:
         )
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The rows of a card: each subject in each period, period by period."""
-
-    subjects: tuple[str, ...]
-    periods: tuple[Period, ...]
-    keys: tuple[tuple[str, Period], ...]
-
-    def rows(self, totals: Totals) -> NDArray[np.int64]:
-        """For each row of the card the position of its aggregates, -1 where it has none."""
-        import numpy as np
-
-        found = np.full(len(self.keys), -1, dtype=np.int64)
-        if totals.subjects:
-            place = {subject: position for position, subject in enumerate(self.subjects)}
-            within = np.array([place[subject] for subject in totals.subjects], dtype=np.int64)
-            since = totals.periods - self.periods[0].index
-            found[since * len(self.subjects) + within] = np.arange(len(within))
-        return found
-
-
 def _told(aside: int) -> str:
     return f"{aside} row{' was' if aside == 1 else 's were'} set aside: see `card.quarantined`"
 
@@ -239,34 +215,6 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
             else f"pass it as {{'{name}': frame}}, or --source {name}=FILE",
         )
     return data[name]
-
-
-def _grid(totals: Sequence[Totals], cut: Cut) -> Grid:
-    """A row for everybody on the roster or in the records, in every period from the first to the last."""
-    subjects = {*cut.grouping.subjects}.union(*(each.subjects for each in totals))
-    if cut.period is not None:
-        periods = [cut.period]
-    else:
-        indexes = {index for each in totals for index in each.periods.tolist()}
-        if cut.until is not None:
-            indexes.add(Period.of(cut.until, cut.unit).index)
-        periods = _between(min(indexes), max(indexes), cut) if indexes else []
-    names = sorted(subjects)
-    return Grid(
-        tuple(names), tuple(periods), tuple((subject, period) for period in periods for subject in names)
-    )
-
-
-def _between(first: int, last: int, cut: Cut) -> list[Period]:
-    """All periods from the first to the last. Raises RecordError (M106) for a span that no company has."""
-    span = Period(cut.unit, first), Period(cut.unit, last)
-    if last - first >= MOST_PERIODS:
-        raise RecordError(
-            "M106",
-            f"the records reach from {span[0]} to {span[1]}",
-            hint="mend the date that is mistyped, or name one period",
-        )
-    return between(*span)
 
 
 def _aligned(column: Column, rows: NDArray[np.int64], empty: float) -> Column:

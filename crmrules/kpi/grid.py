@@ -1,0 +1,68 @@
+"""The rows of a card: everybody on the roster or in the records, in every period from the first to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from crmrules.errors import RecordError
+from crmrules.kpi.feed import Cut, Totals
+from crmrules.kpi.period import Period, between
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MOST_PERIODS = 600
+"""How many periods a card has at most, 50 years of months."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The rows of a card: each subject in each period, period by period."""
+
+    subjects: tuple[str, ...]
+    periods: tuple[Period, ...]
+    keys: tuple[tuple[str, Period], ...]
+
+    def rows(self, totals: Totals) -> NDArray[np.int64]:
+        """For each row of the card the position of its aggregates, -1 where it has none."""
+        import numpy as np
+
+        found = np.full(len(self.keys), -1, dtype=np.int64)
+        if totals.subjects:
+            place = {subject: position for position, subject in enumerate(self.subjects)}
+            within = np.array([place[subject] for subject in totals.subjects], dtype=np.int64)
+            since = totals.periods - self.periods[0].index
+            found[since * len(self.subjects) + within] = np.arange(len(within))
+        return found
+
+
+def grid_of(totals: Sequence[Totals], cut: Cut) -> Grid:
+    """A row for everybody on the roster or in the records, in every period from the first to the last."""
+    subjects = {*cut.grouping.subjects}.union(*(each.subjects for each in totals))
+    if cut.period is not None:
+        periods = [cut.period]
+    else:
+        indexes = {index for each in totals for index in each.periods.tolist()}
+        if cut.until is not None:
+            indexes.add(Period.of(cut.until, cut.unit).index)
+        periods = _between(min(indexes), max(indexes), cut) if indexes else []
+    names = sorted(subjects)
+    return Grid(
+        tuple(names), tuple(periods), tuple((subject, period) for period in periods for subject in names)
+    )
+
+
+def _between(first: int, last: int, cut: Cut) -> list[Period]:
+    """All periods from the first to the last. Raises RecordError (M106) for a span that no company has."""
+    span = Period(cut.unit, first), Period(cut.unit, last)
+    if last - first >= MOST_PERIODS:
+        raise RecordError(
+            "M106",
+            f"the records reach from {span[0]} to {span[1]}",
+            hint="mend the date that is mistyped, or name one period",
+        )
+    return between(*span)
