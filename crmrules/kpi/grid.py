@@ -1,4 +1,4 @@
-"""The rows of a card: everybody on the roster or in the records, in every period from the first to the last."""
+"""The rows of a card: everybody on the roster or in the records, in every period between first and last."""
 
 from __future__ import annotations
 
