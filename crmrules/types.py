@@ -67,6 +67,10 @@ class Type:
         """The same type without missing values."""
         return replace(self, nullable=False)
 
+    def optional(self) -> Type:
+        """The same type, of which a value may be missing."""
+        return replace(self, nullable=True)
+
     def __str__(self) -> str:
         return f"money({self.digits})" if self.kind == "money" else self.kind
 

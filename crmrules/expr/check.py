@@ -41,6 +41,7 @@ _Inner = (
     | tree.Choice
     | tree.Call
     | tree.Aggregate
+    | tree.Past
 )
 
 
@@ -78,16 +79,19 @@ def check(
     measures: Schema | None = None,
     budget: int = DEAREST,
     one_record: bool = False,
+    past: bool = False,
 ) -> Checked:
     """The checked tree. `measures` are the names allowed outside aggregates; without it, none are allowed
     beside an aggregate, and a tree without aggregates is about one record's `fields`. `budget` is the most
-    that a record may cost; `one_record` says that there is nothing to aggregate.
+    that a record may cost; `one_record` says that there is nothing to aggregate; `past`
+    that parts over other periods are allowed, and looked at like the rest.
 
     Raises ExpressionError: E101 unknown name, E102 types that do not go together, E104 wrong arguments,
     E105 aggregates where none can be, E107 too dear.
     """
     grouped = not one_record and (measures is not None or has_aggregate(node))
     checker = _Checker(text or tree.text(node), fields, measures, grouped=grouped, one_record=one_record)
+    checker.past = past
     checker.visit(node)
     cost = checker.steps
     limits = current()
@@ -121,6 +125,7 @@ class _Checker:
         self.steps = 0
         self.untested: dict[int, int] = {}
         self.overflowing: set[int] = set()
+        self.past = False
 
     def refuse(
         self, code: str, message: str, node: tree.Node, hint: str = "", names: list[str] | None = None
@@ -185,6 +190,15 @@ class _Checker:
                 return self.call(node)
             case tree.Aggregate():
                 return self.aggregate(node)
+            case tree.Past(_, operand) if self.past:
+                return self.visit(operand).optional()
+            case tree.Past(function):
+                self.refuse(
+                    "E110",
+                    f"`{function}` looks at other periods, and there are none here",
+                    node,
+                    "write it in the value or the target of an indicator",
+                )
         assert_never(node)
 
     def name(self, node: tree.Name) -> Type:

@@ -112,7 +112,7 @@ class _Writer:
             case tree.Call() | tree.Comparison() | tree.Membership() | tree.Not() | tree.Logic():
                 no = nw.when(self.tested(node, wanted=False)).then(nw.lit(0.0))
                 return nw.when(self.tested(node, wanted=True)).then(nw.lit(1.0)).otherwise(no)
-            case tree.Constant() | tree.Aggregate():
+            case tree.Constant() | tree.Aggregate() | tree.Past():
                 raise AssertionError("constants do not vary, and aggregates are lowered before")
         assert_never(node)
 

@@ -60,6 +60,46 @@ AGGREGATES: Mapping[str, AggregateFunction] = {
 }
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class PastFunction:
+    """A function over other periods; `count` says of how many it may or must be told."""
+
+    name: str
+    count: Literal["none", "may", "must"]
+    doc: str
+    example: str
+
+
+PAST: Mapping[str, PastFunction] = {
+    row.name: row
+    for row in (
+        PastFunction("prior", "may", "The value one period before, or so many before.", "prior(revenue)"),
+        PastFunction(
+            "ytd", "none", "The value over all records of the year up to the period's end.", "ytd(revenue)"
+        ),
+        PastFunction(
+            "rolling",
+            "must",
+            "The value over the records of so many periods, the last of them this one.",
+            "rolling(revenue, 3)",
+        ),
+        PastFunction(
+            "same_period_last_year",
+            "none",
+            "The value of the same period one year before.",
+            "same_period_last_year(revenue)",
+        ),
+        PastFunction(
+            "growth",
+            "may",
+            "(x - prior(x)) / abs(prior(x)), missing where that is 0 or missing.",
+            "growth(revenue)",
+        ),
+    )
+}
+
+
 def register(function: Function) -> None:
     """Add a host's own function, for the whole process; call it before expressions are parsed.
 
@@ -72,14 +112,14 @@ def register(function: Function) -> None:
     if taken == function:
         return
     name = function.name
-    if taken is not None or name in AGGREGATES or name == "datetime" or not is_plain(name):
+    if taken is not None or name in AGGREGATES or name in PAST or name == "datetime" or not is_plain(name):
         raise ValueError(f"`{name}` cannot be the name of a function, or is one already")
     FUNCTIONS[name] = function
 
 
 def names_of_functions() -> list[str]:
     """Every function's name, for hints."""
-    return sorted({*FUNCTIONS, *AGGREGATES})
+    return sorted({*FUNCTIONS, *AGGREGATES, *PAST})
 
 
 __all__ = [
@@ -89,8 +129,10 @@ __all__ = [
     "FUNCTIONS",
     "NUMERIC",
     "ORDERED",
+    "PAST",
     "AggregateFunction",
     "Function",
+    "PastFunction",
     "names_of_functions",
     "register",
     "round_half_away",

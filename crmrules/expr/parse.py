@@ -11,12 +11,13 @@ from typing import NoReturn, final
 
 from crmrules.errors import ExpressionError, Span, closest
 from crmrules.expr import habits, tree
-from crmrules.expr.functions import AGGREGATES, FUNCTIONS, names_of_functions
+from crmrules.expr.functions import AGGREGATES, FUNCTIONS, PAST, names_of_functions
 from crmrules.expr.gate import DEEPEST, LONGEST_EXPRESSION, Gated, gate, refuse
 from crmrules.expr.limits import current
 from crmrules.types import FIRST_MOMENT, LARGEST_INTEGER, LAST_MOMENT
 
 MOST_NODES = 400
+MOST_PERIODS_BACK = 600
 LONGEST_LIST = 1_000
 _GROWTH = 5
 """How much longer canonical text can be: `1e15,` becomes 18 characters."""
@@ -292,7 +293,7 @@ class _Reader:
         if not isinstance(node.func, ast.Name):
             self.refuse("E005", "this is not part of the language", node.func, "call a function by its name")
         name = node.func.id
-        if name not in FUNCTIONS and name not in AGGREGATES and name not in ("date", "datetime"):
+        if not any(name in known for known in (FUNCTIONS, AGGREGATES, PAST, ("date", "datetime"))):
             self.unknown_function(name, node)
         where: tree.Node | None = None
         for keyword in node.keywords:
@@ -313,7 +314,32 @@ class _Reader:
             return tree.Aggregate(name, arguments[0] if arguments else None, where, span)
         if name in ("date", "datetime"):
             return self.literal_date(name, arguments, node, span)
+        if name in PAST:
+            return self.past(name, arguments, node, span)
         return tree.Call(name, arguments, span)
+
+    def past(self, name: str, arguments: tuple[tree.Node, ...], node: ast.Call, span: Span) -> tree.Node:
+        """A function over other periods. growth(x) is written out: (x - prior(x)) / abs(prior(x))."""
+        row = PAST[name]
+        count: int | None = None
+        match arguments:
+            case (operand,) if row.count != "must":
+                pass
+            case (operand, tree.Constant(float() as number)) if row.count != "none":
+                if not number.is_integer() or not 1 <= number <= MOST_PERIODS_BACK:
+                    self.refuse(
+                        "E104", f"`{name}` takes a whole number from 1 to {MOST_PERIODS_BACK}", node.args[1]
+                    )
+                count = int(number)
+            case _:
+                wanted = {"none": "one value", "may": "a value, and a number of periods if not 1"}
+                what = wanted.get(row.count, "a value and a number of periods")
+                self.refuse("E104", f"`{name}` takes {what}", node, f"write for example {row.example}")
+        if name != "growth":
+            return tree.Past(name, operand, count, span)
+        before = tree.Past("prior", operand, count, span)
+        change = tree.Arithmetic("-", operand, before, span)
+        return tree.Arithmetic("/", change, tree.Call("abs", (before,), span), span)
 
     def literal_date(
         self, name: str, arguments: tuple[tree.Node, ...], node: ast.Call, span: Span

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import keyword
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 from crmrules.errors import Span
@@ -23,6 +23,8 @@ INVERSE: dict[ComparisonOperator, ComparisonOperator] = {
     "<=": ">",
 }
 NOWHERE = Span(0, 0)
+PAST = ("prior", "ytd", "rolling", "same_period_last_year")
+"""The functions over other periods."""
 
 
 @final
@@ -145,6 +147,17 @@ class Aggregate:
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an expression comes to over other periods: `prior(x)`, `ytd(x)`, `rolling(x, 3)`."""
+
+    function: str
+    operand: Node
+    count: int | None = None
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
 Node = (
     Constant
     | Name
@@ -157,6 +170,7 @@ Node = (
     | Choice
     | Call
     | Aggregate
+    | Past
 )
 
 
@@ -184,7 +198,7 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case Constant() | Name():
             return ()
-        case Negative(operand) | Not(operand):
+        case Negative(operand) | Not(operand) | Past(_, operand):
             return (operand,)
         case Arithmetic(_, left, right) | Comparison(_, left, right):
             return (left, right)
@@ -198,6 +212,22 @@ def children(node: Node) -> tuple[Node, ...]:
             return arguments
         case Aggregate(_, argument, where):
             return tuple(part for part in (argument, where) if part is not None)
+
+
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The node with each node directly below changed; constants of a list and what is aggregated stay."""
+    match node:
+        case Negative(operand) | Not(operand) | Membership(operand) | Past(_, operand):
+            return replace(node, operand=change(operand))
+        case Arithmetic(_, left, right) | Comparison(_, left, right):
+            return replace(node, left=change(left), right=change(right))
+        case Logic(_, operands):
+            return replace(node, operands=tuple(map(change, operands)))
+        case Choice(condition, then, otherwise):
+            return replace(node, condition=change(condition), then=change(then), otherwise=change(otherwise))
+        case Call(_, arguments):
+            return replace(node, arguments=tuple(map(change, arguments)))
+    return node
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -229,7 +259,8 @@ def _written(node: Node) -> tuple[str, int]:
             return constant(value), _TIGHTNESS["negative"] if negative else _ATOM
         case Name(name):
             plain = name.isidentifier() and not name.startswith("_") and not keyword.iskeyword(name)
-            return name if plain else f"`{name}`", _ATOM
+            stands_for_past = name.partition("(")[0] in PAST and name.endswith(")")
+            return name if plain or stands_for_past else f"`{name}`", _ATOM
         case Negative(operand):
             return f"-{text(operand, _TIGHTNESS['negative'])}", _TIGHTNESS["negative"]
         case Arithmetic(operator, left, right):
@@ -252,6 +283,8 @@ def _written(node: Node) -> tuple[str, int]:
             return f"{text(then, 1)} if {text(condition, 1)} else {text(otherwise)}", _CHOICE
         case Call(function, arguments):
             return f"{function}({', '.join(text(argument) for argument in arguments)})", _ATOM
+        case Past(function, operand, count):
+            return f"{function}({text(operand)}{'' if count is None else f', {count}'})", _ATOM
         case Aggregate(function, argument, where):
             parts = [text(argument)] if argument is not None else []
             if where is not None:

@@ -155,7 +155,7 @@ class Writer:
                 return self.guarded([code], lambda x: f"not {x}")
             case tree.Logic():
                 return self.logic(node)
-            case tree.Aggregate():
+            case tree.Aggregate() | tree.Past():
                 raise AssertionError("aggregates are lowered before a record is looked at")
         assert_never(node)
 

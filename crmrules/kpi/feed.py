@@ -21,7 +21,7 @@ from crmrules.fields import BadRow, Source
 from crmrules.kpi.grouping import Grouping, Themselves
 from crmrules.kpi.measure import Aggregated, Credits, Slot, aggregated
 from crmrules.kpi.period import Period, Unit
-from crmrules.kpi.pulled import ORDERED, tied
+from crmrules.kpi.pulled import ORDERED, PULLED, SINGLE, Pulled, tied
 from crmrules.policy.crediting import Crediting
 from crmrules.types import Type
 
@@ -40,13 +40,18 @@ class Cut:
     """Which records, and grouped how.
 
     grouping: from the payees of a record to those who are scored.
-    period: only this one; until: only records dated up to this day.
+    period: only this one; through: only up to this one; until: only records dated up to this day.
     """
 
     unit: Unit
     grouping: Grouping = field(default_factory=Themselves)
     period: Period | None = None
     until: dt.date | None = None
+    through: Period | None = None
+
+    def holds(self, period: Period) -> bool:
+        """Whether records of a period are meant."""
+        return self.period in (None, period) and (self.through is None or period <= self.through)
 
 
 def is_later(until: dt.date | None, *days: object) -> bool:
@@ -60,11 +65,15 @@ def is_later(until: dt.date | None, *days: object) -> bool:
 @final
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The aggregates of each subject and period (its index) that has records, all in the same order."""
+    """The slots of each subject and period (its index) that has records, all in the same order.
+
+    pulled: for each slot that is wanted over several periods and is no sum, its single values.
+    """
 
     subjects: list[str]
     periods: NDArray[np.int64]
-    columns: dict[str, Column]
+    slots: Mapping[Slot, Column]
+    pulled: Mapping[Slot, Pulled]
     quarantined: tuple[BadRow, ...]
 
 
@@ -91,6 +100,7 @@ class Feed:
         self.aggregates: dict[str, tree.Aggregate] = {}
         self.parts: dict[str, Aggregated] = {}
         self.checks: dict[Slot, Checked] = {}
+        self.kept: set[Slot] = set()
 
     def empty(self) -> Feed:
         """The same source, policy and fields without aggregates."""
@@ -103,7 +113,7 @@ class Feed:
 
         Raises ExpressionError if it does not fit the fields.
         """
-        checked = check(node, self.schema, text=text, measures={})
+        checked = check(node, self.schema, text=text, measures={}, past=True)
         lowered = lower(node, self.aggregates)
         for name, aggregate in lowered.aggregates.items():
             if name in self.parts or id(aggregate) not in checked.types:
@@ -118,6 +128,14 @@ class Feed:
     def types(self) -> dict[str, Type]:
         """The types of the aggregates, by the names under which `add` refers to them."""
         return {name: found.type for name, found in self.parts.items()}
+
+    def keep(self, name: str) -> None:
+        """Keep the single values of an aggregate that is no sum: it is wanted over several periods."""
+        self.kept |= {slot for slot in self.parts[name].slots if slot.operation in SINGLE}
+
+    def is_pulled(self, slot: Slot) -> bool:
+        """Whether the values of a slot are fetched one by one."""
+        return slot.operation in PULLED or slot in self.kept
 
     @property
     def slots(self) -> list[Slot]:
@@ -242,15 +260,3 @@ class Feed:
             f"source `{self.source.name}`: `{operation}` has two records to choose from ({min(ties)})",
             hint="mend the ids, which do not tell them apart",
         )
-
-
-def assembled(feed: Feed, slots: Mapping[Slot, Column]) -> dict[str, Column]:
-    """The aggregates' values from those of their slots."""
-    import numpy as np
-
-    columns = {name: found.column(slots) for name, found in feed.parts.items()}
-    # A sum that goes beyond the largest float is not known.
-    return {
-        name: np.where(np.isfinite(column), column, np.nan) if column.dtype == np.float64 else column
-        for name, column in columns.items()
-    }

@@ -47,7 +47,9 @@ def grid_of(totals: Sequence[Totals], cut: Cut) -> Grid:
         periods = [cut.period]
     else:
         indexes = {index for each in totals for index in each.periods.tolist()}
-        if cut.until is not None:
+        if cut.through is not None:
+            indexes.add(cut.through.index)
+        elif cut.until is not None:
             indexes.add(Period.of(cut.until, cut.unit).index)
         periods = _between(min(indexes), max(indexes), cut) if indexes else []
     names = sorted(subjects)

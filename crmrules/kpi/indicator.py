@@ -47,7 +47,7 @@ class Indicator(BaseModel):
             )
         return self
 
-    def attainment(self, actual: Any) -> NDArray[np.float64]:
+    def attainment(self, actual: Any, target: Any = None) -> NDArray[np.float64]:
         """The share of the target that each value comes to.
 
         actual / target; where lower is better target / actual, which is infinite for a value of 0 or
@@ -56,11 +56,12 @@ class Indicator(BaseModel):
         import numpy as np
 
         values = np.asarray(actual, dtype=np.float64)
-        if self.target is None:
+        target = self.target if target is None else target
+        if target is None:
             return np.full(values.shape, np.nan)
         if self.direction == "higher":
-            return values / self.target
+            return np.asarray(values / target, dtype=np.float64)
         positive = np.where(values > 0, values, 1.0)
         with np.errstate(over="ignore"):  # a value close to 0 is as good as 0
-            shares = self.target / positive
+            shares = target / positive
         return np.where(values <= 0, np.inf, np.where(np.isnan(values), np.nan, shares))

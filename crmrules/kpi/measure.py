@@ -72,6 +72,13 @@ class Aggregated:
         """The aggregate's value for each group, from the values of its slots; NaN where there is none."""
         import numpy as np
 
+        found = self._column(slots)
+        # A sum that goes beyond the largest float is not known.
+        return np.where(np.isfinite(found), found, np.nan) if found.dtype == np.float64 else found
+
+    def _column(self, slots: Mapping[Slot, Column]) -> Column:
+        import numpy as np
+
         numbers = [slots[slot] for slot in self.slots]
         first = numbers[0]
         if self.aggregate.function in ("median", "stddev") and self.argument_type:

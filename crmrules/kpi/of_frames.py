@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 from crmrules import binding, frames, money
 from crmrules.expr.column import condition_column, value_column
 from crmrules.fields import BadRow
-from crmrules.kpi.feed import Cut, Feed, Totals, assembled
+from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.grouping import Grouped, Themselves
 from crmrules.kpi.measure import Slot, part
 from crmrules.kpi.period import MONTHS, Period
-from crmrules.kpi.pulled import ORDERED, PULLED, collapse
+from crmrules.kpi.pulled import ORDERED, Pulled, collapse
 from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
 from crmrules.policy.tree import rolled_up_columns
 from crmrules.types import DATE
@@ -52,7 +52,7 @@ class OfFrames:
         columns: list[Expr] = []
         sums: list[Expr] = []
         for position, slot in enumerate(feed.slots):
-            if slot.operation not in PULLED:
+            if not feed.is_pulled(slot):
                 name = f"@{position}"
                 columns.append(self.column(slot).alias(name))
                 sums += self.elementary(slot, name)
@@ -64,13 +64,14 @@ class OfFrames:
             self.refuse(data)
         if len(groups) and groups["@len"].max() > money.LARGEST_SUM // money.LARGEST:
             self.refuse_overflow(masked)
+        pulled = {slot: self.pulled(slot, frame, groups) for slot in feed.slots if feed.is_pulled(slot)}
         slots = {
-            slot: self.pulled(slot, frame, groups)
-            if slot.operation in PULLED
+            slot: collapse(slot.operation, pulled[slot].groups, pulled[slot].values, len(groups))
+            if slot in pulled
             else self.read(slot, f"@{position}", groups)
             for position, slot in enumerate(feed.slots)
         }
-        return Totals(subjects, periods.astype(np.int64), assembled(feed, slots), quarantined)
+        return Totals(subjects, periods.astype(np.int64), slots, pulled, quarantined)
 
     def counted(
         self, data: object, *, located: bool = False
@@ -99,6 +100,8 @@ class OfFrames:
         frame = self.dated(frame, date)
         if cut.period:
             frame = frame.filter((nw.col(PERIOD) == cut.period.index) | nw.col(PERIOD).is_null())
+        if cut.through:
+            frame = frame.filter((nw.col(PERIOD) <= cut.through.index) | nw.col(PERIOD).is_null())
         return frame, lines, bound.quarantined
 
     def dated(self, frame: frames.Frame, date: str) -> frames.Frame:
@@ -184,8 +187,8 @@ class OfFrames:
                     frame = frame.with_columns(credited.alias(_part(position, at)))
         return frame
 
-    def pulled(self, slot: Slot, frame: frames.Frame, groups: nw.DataFrame[Any]) -> Column:
-        """A slot whose values are fetched, in the declared order where it has one."""
+    def pulled(self, slot: Slot, frame: frames.Frame, groups: nw.DataFrame[Any]) -> Pulled:
+        """A slot whose single values are fetched, in the declared order where it has one."""
         import numpy as np
 
         nw = self.nw
@@ -203,7 +206,7 @@ class OfFrames:
         values = placed["@value"]
         text = values.dtype == nw.String
         array = np.array(values.to_list(), dtype=object) if text else _array(values)
-        return collapse(slot.operation, members, array, len(groups))
+        return Pulled(members, array)
 
     def column(self, slot: Slot) -> nw.Expr:
         """The masked column of a slot: what each line adds to it."""

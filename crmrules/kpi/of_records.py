@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, final
 from crmrules import binding, frames, money
 from crmrules.expr.check import Checked
 from crmrules.expr.scalar import compile_first, compile_record
-from crmrules.kpi.feed import Cut, Feed, Key, Totals, assembled, is_later
+from crmrules.kpi.feed import Cut, Feed, Key, Totals, is_later
 from crmrules.kpi.measure import Slot, Tally, part
 from crmrules.kpi.period import Period
-from crmrules.kpi.pulled import ORDERED, PULLED, collapse
+from crmrules.kpi.pulled import ORDERED, Pulled, collapse
 from crmrules.policy.crediting import Crediting, Decided
 from crmrules.policy.tree import rolled_up
 from crmrules.policy.verdict import Credit
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from crmrules.kpi.measure import Column
 
 Row = dict[str, Scalar]
+Singles = list[tuple[Row, int, Scalar]]
+"""Records with the number of their group and their value."""
 
 
 @final
@@ -41,7 +43,7 @@ class OfRecords:
         slots = feed.slots
         steps = [(slot.operation, *_functions(feed.checks[slot], slot)) for slot in slots]
         tallies: dict[Key, Tally] = {}
-        pulled: dict[int, list[tuple[Row, int, Scalar]]] = {}
+        single: dict[Slot, Singles] = {slot: [] for slot in slots if feed.is_pulled(slot)}
         for row, credits, keys in self.counted(bound):
             touched = {key: tallies.setdefault(key, Tally(len(slots), len(tallies))) for key in keys}
             for position, (operation, meant, value) in enumerate(steps):
@@ -52,14 +54,16 @@ class OfRecords:
                     if operation == "sum":
                         for at in keys[key]:
                             tally.add(position, "total", parts[at])
-                    elif operation in PULLED:
-                        pulled.setdefault(position, []).append((row, tally.number, found))
+                    elif slots[position] in single:
+                        single[slots[position]].append((row, tally.number, found))
                     else:
                         tally.add(position, operation, found)
         columns: dict[Slot, Column] = {}
+        pulled = {slot: self.pulled(slot, found) for slot, found in single.items()}
         for position, slot in enumerate(slots):
-            if slot.operation in PULLED:
-                columns[slot] = self.collapsed(slot, pulled.get(position, []), len(tallies))
+            if slot in pulled:
+                of_groups = pulled[slot].groups, pulled[slot].values
+                columns[slot] = collapse(slot.operation, *of_groups, len(tallies))
                 continue
             values = [frames.carried(tally.values[position]) for tally in tallies.values()]
             if feed.sums_money(slot):
@@ -70,7 +74,7 @@ class OfRecords:
             columns[slot] = self.read(slot, values)
         periods = np.array([index for _, index in tallies], dtype=np.int64)
         subjects = [subject for subject, _ in tallies]
-        return Totals(subjects, periods, assembled(feed, columns), bound.quarantined)
+        return Totals(subjects, periods, columns, pulled, bound.quarantined)
 
     def counted(
         self, bound: binding.BoundRecords
@@ -91,7 +95,7 @@ class OfRecords:
                 feed.refuse(where, lost, dated=False)
             plain_day = day.date() if isinstance(day, dt.datetime) else day
             period = Period.of(plain_day, cut.unit)
-            if is_later(cut.until, plain_day, row[date]) or (cut.period and period != cut.period):
+            if is_later(cut.until, plain_day, row[date]) or not cut.holds(period):
                 continue
             if () in lines:
                 feed.refuse(where, lost, dated=True)
@@ -107,8 +111,8 @@ class OfRecords:
         self.crediting.derive_records(bound.rows)
         yield from zip(bound.rows, bound.ids, self.crediting.decide_all(bound.rows, bound.ids), strict=True)
 
-    def collapsed(self, slot: Slot, found: list[tuple[Row, int, Scalar]], groups: int) -> Column:
-        """A slot from the values of single records, in the declared order where it has one."""
+    def pulled(self, slot: Slot, found: Singles) -> Pulled:
+        """The values of single records for a slot, in the declared order where it has one."""
         import numpy as np
 
         members = np.array([group for _, group, _ in found], dtype=np.int64)
@@ -122,7 +126,7 @@ class OfRecords:
         values = [frames.carried(value) for _, _, value in found]
         text = any(isinstance(value, str) for value in values)
         array = np.array(values, dtype=object if text else np.float64)
-        return collapse(slot.operation, members, array, groups)
+        return Pulled(members, array)
 
     def read(self, slot: Slot, values: list[Any]) -> Column:
         """A slot's values for each group; a sum, count or total that saw nothing is 0."""

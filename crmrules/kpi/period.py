@@ -82,6 +82,16 @@ class Period:
         """The next period of the same unit."""
         return Period(self.unit, self.index + 1)
 
+    @property
+    def year(self) -> int:
+        """The year in which the period lies."""
+        return self.index * MONTHS[self.unit] // 12
+
+    @property
+    def same_last_year(self) -> Period | None:
+        """The same period one year before."""
+        return Period(self.unit, self.index - 12 // MONTHS[self.unit])
+
     def month(self, number: int) -> Period:
         """The n-th month of the period, from 1."""
         return Period("month", self.index * MONTHS[self.unit] + number - 1)

@@ -7,7 +7,8 @@ computed once, here. They cost memory in proportion to the records that count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, final
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 PulledOperation = Literal["median", "stddev", "first", "last"]
 PULLED: frozenset[str] = frozenset({"median", "stddev", "first", "last"})
 ORDERED: frozenset[str] = frozenset({"first", "last"})
+SINGLE: frozenset[str] = PULLED | {"distinct"}
+"""What cannot be told of a whole from what is known of its parts."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """The known values of single records: for each the position of its group; those of a group come in
+    their order where the operation has one."""
+
+    groups: NDArray[np.int64]
+    values: NDArray[Any]
 
 
 def tied(operation: str, groups: NDArray[np.int64], order: Sequence[Sequence[object]]) -> list[int]:
@@ -48,6 +61,10 @@ def collapse(operation: str, groups: NDArray[np.int64], values: Any, count: int)
     import numpy as np
 
     values = np.asarray(values)
+    if operation == "distinct":
+        _, codes = np.unique(values, return_inverse=True)
+        pairs = np.unique(np.stack([groups, codes]), axis=1)
+        return np.bincount(pairs[0], minlength=count).astype(np.float64)
     if operation in ORDERED:
         found: NDArray[Any] = np.full(count, None if values.dtype == object else np.nan, dtype=values.dtype)
         order = slice(None, None, -1) if operation == "first" else slice(None)

@@ -7,42 +7,29 @@ records, and records one by one too, end in these arrays. A curve exists once.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
-from crmrules.errors import FieldError, RecordError, closest, did_you_mean
+from crmrules.errors import ExpressionError, FieldError, RecordError, Span, closest, did_you_mean
 from crmrules.expr import tree
-from crmrules.expr.check import Checked, Schema, check, has_aggregate
+from crmrules.expr.check import Schema, has_aggregate
 from crmrules.expr.parse import parse
-from crmrules.expr.scalar import compile_many
-from crmrules.frames import carried
-from crmrules.kpi.feed import Cut, Feed, Totals
-from crmrules.kpi.grid import Grid, grid_of
+from crmrules.kpi.feed import Cut, Feed
+from crmrules.kpi.grid import grid_of
 from crmrules.kpi.grouping import Above, Grouping, Themselves
 from crmrules.kpi.model import SCORE_DIGITS, TREE, Model
 from crmrules.kpi.period import Period
+from crmrules.kpi.prepared import Prepared, prepared
 from crmrules.kpi.roster import Roster
-from crmrules.kpi.scorecard import Figures, Scorecard, delivered_column
+from crmrules.kpi.scorecard import Figures, Scorecard
 from crmrules.kpi.statement import Explainer
+from crmrules.kpi.values import Values, numbers
 from crmrules.policy.tree import Tree
-from crmrules.types import Type
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from crmrules.kpi.measure import Column
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A measure or indicator, ready: what is computed over `@0`, `@1`, … of a feed, or over measures."""
-
-    text: str
-    checked: Checked
-    feed: Feed | None
 
 
 @final
@@ -54,27 +41,84 @@ class Plan:
         self.model = model
         self.measures: dict[str, Prepared] = {}
         self.indicators: dict[str, Prepared] = {}
+        self.reading: list[str] = []
 
     def add_measure(self, name: str, text: str, feed: Feed) -> None:
         """A measure over a feed. Raises ExpressionError if it does not fit."""
-        self.measures[name] = _prepared(text, feed)
+        self.measures[name] = prepared(text, {}, feed)
 
     def add_indicator(self, name: str, feed: Feed | None) -> None:
-        """An indicator of the model; the measures come first. `feed` is for aggregates of its own.
+        """An indicator of the model; the measures come first, and indicators that it reads with it.
 
-        Raises ExpressionError if its value does not fit the measures.
+        feed: for aggregates of its own. Raises ExpressionError if its value does not fit, (E111) if it is
+        read by what it reads.
         """
+        if name in self.indicators:
+            return
         text = self.model.indicators[name].value or tree.text(tree.Name(name))
         node = parse(text)
         if has_aggregate(node) and feed is not None:
-            self.indicators[name] = _prepared(text, feed)
+            found = prepared(text, {}, feed)
         else:
-            self.indicators[name] = Prepared(text, check(node, {}, text=text, measures=self.schema), None)
+            self._add_read(name, node, text, feed)
+            found = prepared(text, self.schema)
+            self._keep(found)
+        self.indicators[name] = found
+
+    def _add_read(self, name: str, node: tree.Node, text: str, feed: Feed | None) -> None:
+        """The indicators that another one reads; one that is broken by itself stays unknown."""
+        self.reading.append(name)
+        for part in tree.walk(node):
+            if not isinstance(part, tree.Name) or part.name in (name, *self.measures):
+                continue
+            if part.name in self.reading:
+                way = " → ".join([*self.reading[self.reading.index(part.name) :], part.name])
+                self.reading.clear()
+                raise ExpressionError(
+                    "E111",
+                    f"the indicators read one another: {way}",
+                    text=text,
+                    span=part.span,
+                    hint="compute one of them from measures alone",
+                )
+            if part.name in self.model.indicators:
+                try:
+                    self.add_indicator(part.name, feed)
+                except ExpressionError as error:
+                    if error.code == "E111":
+                        raise
+        self.reading.pop()
+
+    def _keep(self, found: Prepared) -> None:
+        """Let the passes keep what is wanted over several periods."""
+        for name in found.windowed():
+            read = self.named(name)
+            if read.earlier:
+                raise ExpressionError(
+                    "E110",
+                    f"`{name}` looks at other periods already: {read.text}",
+                    text=found.text,
+                    span=Span(0, len(found.text)),
+                    hint="take the year or the last periods of a measure",
+                )
+            for part in read.checked.fields:
+                if read.feed is not None and part not in read.earlier:
+                    read.feed.keep(part)
+
+    def named(self, name: str) -> Prepared:
+        """The measure or indicator that expressions read by a name."""
+        return self.measures[name] if name in self.measures else self.indicators[name]
 
     @property
     def schema(self) -> Schema:
-        """The measures' types."""
-        return {name: each.checked.type for name, each in self.measures.items()}
+        """What expressions can read: the measures, and the indicators beside them, with their types."""
+        known = {**self.indicators, **self.measures}
+        return {name: each.checked.type for name, each in known.items()}
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether a period needs those before it."""
+        return any(each.earlier for each in (*self.measures.values(), *self.indicators.values()))
 
     @property
     def feeds(self) -> list[Feed]:
@@ -105,16 +149,20 @@ class Plan:
                 f"`{period}` is a {period.unit}, the model `{self.name}` goes by the {self.model.period}",
                 hint="name a period such as " + str(Period.of(period.start, self.model.period)),
             )
-        cut = Cut(self.model.period, grouping, period, until)
-        totals = [feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds]
-        grid = grid_of(totals, cut)
-        card = self.finished(self.measured(totals, grid), grid, roster or Roster())
+        back = self.looks_back
+        only, through = (None, period) if back else (period, None)
+        cut = Cut(self.model.period, grouping, only, until, through)
+        totals = {id(feed): feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds}
+        grid = grid_of([*totals.values()], cut)
+        card = self.finished(Values(grid, totals, self.named), roster or Roster())
+        if back and period is not None:
+            card = card.narrowed(period)
         aside = [*roster.quarantined] if roster else []
-        aside += [row for each in totals for row in each.quarantined]
+        aside += [row for each in totals.values() for row in each.quarantined]
         # Two passes over a source set the same row aside.
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
         notes = [_told(len(quarantined))] if quarantined else []
-        if not any(each.subjects for each in totals):
+        if not any(each.subjects for each in totals.values()):
             notes.append(f"no record counts{f' in {period}' if period else ''}")
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
         return replace(
@@ -141,45 +189,29 @@ class Plan:
             )
         return Above(known) if isinstance(known, Tree) else known.grouping(role)
 
-    def measured(self, totals: Sequence[Totals], grid: Grid) -> dict[str, Column]:
-        """Each measure's value for each row; over no records, what it is over nothing."""
-
-        order = {id(feed): number for number, feed in enumerate(self.feeds)}
-        rows = [grid.rows(each) for each in totals]
-        values: dict[str, Column] = {}
-        for name, each in [*self.measures.items(), *self.indicators.items()]:
-            if each.feed is None or name in values:
-                continue
-            number = order[id(each.feed)]
-            columns = [
-                _aligned(totals[number].columns[part], rows[number], each.feed.parts[part].empty)
-                for part in each.checked.fields
-            ]
-            values[name] = _computed(each.checked, columns, len(grid.keys))
-        return values
-
-    def finished(self, measures: Mapping[str, Column], grid: Grid, roster: Roster) -> Scorecard:
-        """The card of given measures."""
+    def finished(self, values: Values, roster: Roster) -> Scorecard:
+        """The card of what the measures came to."""
         import numpy as np
 
+        grid = values.grid
         figures: dict[str, Figures] = {}
         for name, indicator in self.model.indicators.items():
-            each = self.indicators[name]
-            if each.feed is not None:
-                actual = measures[name]
-            else:
-                actual = _computed(
-                    each.checked, [measures[field] for field in each.checked.fields], len(grid.keys)
-                )
-            found = each.checked.type
-            attainment = (
-                indicator.attainment(_numbers(actual, found)) if indicator.target is not None else None
-            )
-            points = None if attainment is None else indicator.curve.points(attainment)
-            figures[name] = Figures(actual, found, indicator.target, attainment, points, indicator.weight)
+            actual, found = values.of(self.indicators[name]), self.indicators[name].checked.type
+            attainment = points = target = None
+            if indicator.target is not None:
+                target = np.full(len(grid.keys), indicator.target)
+                attainment = indicator.attainment(numbers(actual, found.kind, found.digits), target)
+                points = indicator.curve.points(attainment)
+            figures[name] = Figures(actual, found, target, attainment, points, indicator.weight)
         score = _composite(figures, len(grid.keys))
         # Adding 0.0 turns -0.0 into 0.0.
         rounded = np.round(score, SCORE_DIGITS) + 0.0
+        read = {
+            name: (values.read(each, name), each.checked.schema[name])
+            for each in self.indicators.values()
+            if each.feed is None
+            for name in each.checked.fields
+        }
         return Scorecard(
             name=self.name,
             model=self.model,
@@ -189,18 +221,13 @@ class Plan:
             grade=self.model.graded(rounded),
             rank=_ranks(rounded, len(grid.periods)),
             roster=roster,
-            measures={name: measures[name] for name in self.measures},
-            measure_types=dict(self.schema),
+            measures={name: column for name, (column, _) in read.items()},
+            measure_types={name: found for name, (_, found) in read.items()},
         )
 
 
 def _told(aside: int) -> str:
     return f"{aside} row{' was' if aside == 1 else 's were'} set aside: see `card.quarantined`"
-
-
-def _prepared(text: str, feed: Feed) -> Prepared:
-    outer, types = feed.add(parse(text), text)
-    return Prepared(text, check(outer, {}, text=text, measures=types), feed)
 
 
 def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
@@ -215,42 +242,6 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
             else f"pass it as {{'{name}': frame}}, or --source {name}=FILE",
         )
     return data[name]
-
-
-def _aligned(column: Column, rows: NDArray[np.int64], empty: float) -> Column:
-    import numpy as np
-
-    if not len(column):
-        return np.full(len(rows), empty)
-    found = column[rows]
-    found[rows < 0] = empty
-    return found
-
-
-def _computed(checked: Checked, columns: list[Column], rows: int) -> Column:
-    import numpy as np
-
-    if isinstance(checked.tree, tree.Name):
-        return columns[0]
-    lists = [
-        delivered_column(column, checked.schema[name])
-        for name, column in zip(checked.fields, columns, strict=True)
-    ]
-    computed = compile_many(checked)(*lists) if lists else compile_many(checked)() * rows
-    if checked.type.kind == "text":
-        return np.array(computed, dtype=object)
-    if checked.type.kind in ("date", "datetime"):
-        computed = [carried(value) for value in computed]
-    return np.array(computed, dtype=np.float64)
-
-
-def _numbers(values: Column, found: Type) -> NDArray[np.float64]:
-    import numpy as np
-
-    if found.kind not in ("number", "money", "duration"):
-        return np.full(len(values), np.nan)
-    numbers = values.astype(np.float64)
-    return numbers / 10**found.digits if found.kind == "money" else numbers
 
 
 def _composite(figures: Mapping[str, Figures], rows: int) -> NDArray[np.float64]:

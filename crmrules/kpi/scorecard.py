@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from itertools import groupby
@@ -43,12 +43,20 @@ class Figures:
 
     actual: Column
     type: Type
-    target: float | None
+    target: Numbers | None
     attainment: Numbers | None
     points: Numbers | None
     weight: float
     share: Numbers | None = None
     contribution: Numbers | None = None
+
+    def narrowed(self, rows: NDArray[np.int64]) -> Figures:
+        """Some of the rows."""
+        steps = ("actual", "target", "attainment", "points", "share", "contribution")
+        known: dict[str, Any] = {
+            name: getattr(self, name) for name in steps if getattr(self, name) is not None
+        }
+        return replace(self, **{name: column[rows] for name, column in known.items()})
 
 
 @final
@@ -145,7 +153,7 @@ class Scorecard:
         return Result(
             name,
             shown_value(value, figures.type),
-            figures.target,
+            _known(figures.target, row),
             _known(figures.attainment, row),
             _known(figures.points, row),
             figures.weight,
@@ -164,6 +172,21 @@ class Scorecard:
             raise CrmRulesError("K103", "this card was made without records, so there is nothing to explain")
         return self.explainer(self, standing)
 
+    def narrowed(self, period: Period) -> Scorecard:
+        """The rows of one period alone."""
+        import numpy as np
+
+        rows = np.array([row for row, key in enumerate(self.keys) if key[1] == period], dtype=np.int64)
+        return replace(
+            self,
+            keys=tuple(self.keys[row] for row in rows),
+            figures={name: each.narrowed(rows) for name, each in self.figures.items()},
+            score=self.score[rows],
+            grade=tuple(self.grade[row] for row in rows),
+            rank=self.rank[rows],
+            measures={name: column[rows] for name, column in self.measures.items()},
+        )
+
     # tables
 
     def columns(self) -> tuple[dict[str, Any], dict[str, str]]:
@@ -179,7 +202,7 @@ class Scorecard:
             columns[name], kinds[name] = _plain(figures)
             if figures.target is None:
                 continue
-            columns[f"{name}_target"] = _full(len(self), figures.target)
+            columns[f"{name}_target"] = figures.target
             columns[f"{name}_attainment"] = _finite(figures.attainment, len(self))
             columns[f"{name}_score"] = _finite(figures.points, len(self))
             columns[f"{name}_contribution"] = _finite(figures.contribution, len(self))
@@ -213,7 +236,7 @@ class Scorecard:
         parts: dict[str, list[Any]] = {name: [] for name in names}
         for figures in numeric.values():
             parts["actual"].append(_plain(figures)[0])
-            parts["target"].append(_full(rows, np.nan if figures.target is None else figures.target))
+            parts["target"].append(_finite(figures.target, rows))
             parts["attainment"].append(_finite(figures.attainment, rows))
             parts["score"].append(_finite(figures.points, rows))
             parts["weight"].append(_full(rows, figures.weight))

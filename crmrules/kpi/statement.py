@@ -213,8 +213,9 @@ class Explainer:
         if prepared.feed is not None:
             return Explained(result, prepared.text, Step(prepared.text, result.actual), {})
         checked = prepared.checked
-        texts = {name: self.plan.measures[name].text for name in checked.fields}
-        formula = texts[checked.fields[0]] if isinstance(checked.tree, tree.Name) else prepared.text
+        texts = {name: self.plan.named(name).text for name in checked.fields if name not in prepared.earlier}
+        alone = isinstance(checked.tree, tree.Name) and not prepared.earlier
+        formula = texts[checked.fields[0]] if alone else prepared.text
         return Explained(result, formula, trace(checked, measures)[1], texts)
 
     def lines(self, feed: Feed, standing: Standing) -> Iterator[Line]:

@@ -110,9 +110,7 @@ def _plan(
         )
         problems.append((("indicators",), weightless))
     probe = _filled(name, model, book, measures, feeds, problems)
-    needed = {
-        field for each in probe.indicators.values() if each.feed is None for field in each.checked.fields
-    }
+    needed = {field for each in probe.indicators.values() if each.feed is None for field in each.reads}
     read = {measure: feed for measure, feed in measures.items() if measure in needed}
     return _filled(name, model, book, read, feeds, []), problems
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crmrules.expr import Expression, tree
-from crmrules.expr.functions import AGGREGATES, BUILT_IN
+from crmrules.expr.functions import AGGREGATES, BUILT_IN, PAST
 from crmrules.expr.signature import ANY, MOMENTS, NUMERIC, ORDERED
 
 PROJECT = Path(__file__).parents[2]
@@ -44,8 +44,15 @@ def aggregates() -> Iterator[str]:
         yield f"| `{row.example}` | {KINDS[row.parameter]} | {gives} | {empty} | {row.doc} |"
 
 
+def past() -> Iterator[str]:
+    yield "| example | what it is |"
+    yield "|---|---|"
+    for row in PAST.values():
+        yield f"| `{row.example}` | {row.doc} |"
+
+
 def written(page: str) -> str:
-    for name, table in (("functions", functions()), ("aggregates", aggregates())):
+    for name, table in (("functions", functions()), ("aggregates", aggregates()), ("past", past())):
         filled = f"<!-- {name} -->\n" + "\n".join(table) + "\n<!-- end -->"
         page = re.sub(rf"<!-- {name} -->\n.*?<!-- end -->", lambda _, to=filled: to, page, flags=re.DOTALL)
     return page
