@@ -1,0 +1,1 @@
+"""Where reminders are kept until they are delivered: states, occurrences, deliveries."""
