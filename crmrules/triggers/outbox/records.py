@@ -24,7 +24,8 @@ Outcome = Literal[
     "would_have_fired",
     "recovered_before_delivery",
 ]
-Status = Literal["waiting", "leased", "delivered", "withdrawn", "expired", "failed"]
+Status = Literal["waiting", "leased", "delivered", "collected", "withdrawn", "expired", "failed"]
+"""`collected`: handed over inside a digest."""
 
 
 @final
@@ -38,6 +39,40 @@ class Dirty:
     subject: str
     period: str = ""
     cause: str = ""
+    tenant: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in the host, published in the transaction in which it happened.
+
+    source and id: unique together; an event that is published again is the same one. type: what happened,
+    in the host's words. time: when. before and after: the fields of the record, as far as they matter.
+    """
+
+    source: str
+    id: str
+    type: str
+    subject: str
+    time: dt.datetime
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    tenant: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nobody is told from `since` until `until`, of a trigger and a subject, or of all where one is empty."""
+
+    id: str
+    since: dt.datetime
+    until: dt.datetime
+    trigger: str = ""
+    subject: str = ""
+    by: str = ""
+    reason: str = ""
     tenant: str = ""
 
 
@@ -101,7 +136,9 @@ class Delivery:
     id: unique and always the same for the same intent, recipient and channel. payload: the intent as
     CloudEvents 1.0 JSON. deliver_after: not before; expires_at: not after. leased_until: until when a relay
     has it. attempts: how often it was handed to a sender. release_check: whether it is withdrawn where the
-    trigger no longer fires when its time comes. digest: the window that it is collected for.
+    trigger no longer fires when its time comes. digest: the window that it is collected for; a relay leaves
+    it, until the engine seals the window. due_at: when a relay takes it next, kept by the store; none where
+    none will.
     """
 
     id: str
@@ -118,4 +155,5 @@ class Delivery:
     error: str = ""
     release_check: bool = False
     digest: str | None = None
+    due_at: dt.datetime | None = None
     tenant: str = ""
