@@ -18,7 +18,7 @@ from crmrules.expr import tree
 from crmrules.expr.aggregate import lower
 from crmrules.expr.check import Checked, Schema, check
 from crmrules.fields import BadRow, Source
-from crmrules.kpi.grouping import Grouping, Themselves
+from crmrules.kpi.grouping import SEPARATOR, Grouping, Keyed, Themselves
 from crmrules.kpi.measure import Aggregated, Credits, Slot, aggregated
 from crmrules.kpi.period import Period, Unit
 from crmrules.kpi.pulled import ORDERED, PULLED, SINGLE, Pulled, tied
@@ -76,6 +76,24 @@ class Totals:
     pulled: Mapping[Slot, Pulled]
     quarantined: tuple[BadRow, ...]
 
+    def without(self, odd: Sequence[bool]) -> Totals:
+        """The groups that are not odd."""
+        import numpy as np
+
+        kept = ~np.array(odd, dtype=bool)
+        place = np.cumsum(kept) - 1
+        pulled = {
+            slot: Pulled(place[each.groups[kept[each.groups]]], each.values[kept[each.groups]])
+            for slot, each in self.pulled.items()
+        }
+        return Totals(
+            [subject for subject, is_odd in zip(self.subjects, odd, strict=True) if not is_odd],
+            self.periods[kept],
+            {slot: column[kept] for slot, column in self.slots.items()},
+            pulled,
+            self.quarantined,
+        )
+
 
 @final
 class Feed:
@@ -101,6 +119,7 @@ class Feed:
         self.parts: dict[str, Aggregated] = {}
         self.checks: dict[Slot, Checked] = {}
         self.kept: set[Slot] = set()
+        self.keys: tuple[str, ...] = ()
 
     def empty(self) -> Feed:
         """The same source, policy and fields without aggregates."""
@@ -172,7 +191,12 @@ class Feed:
     @property
     def fields(self) -> tuple[str, ...]:
         """The source's fields that are read."""
-        names = [self.role("subject"), *(self.crediting.fields if self.crediting else ()), *self.summed]
+        names = [
+            self.role("subject"),
+            *self.keys,
+            *(self.crediting.fields if self.crediting else ()),
+            *self.summed,
+        ]
         return tuple(name for name in dict.fromkeys(names) if name in self.source.fields)
 
     @property
@@ -206,6 +230,13 @@ class Feed:
         of = OfRecords if binding.is_records(data) else OfFrames
         crediting = self.given(tables or {})
         found = of(self, cut, crediting).totals(data)
+        if isinstance(cut.grouping, Keyed) and (odd := cut.grouping.ambiguous(found.subjects)):
+            raise RecordError(
+                "M109",
+                f"source `{self.source.name}`: the keys of {shown(odd)} cannot be told apart, since one "
+                f"of them has {shown(SEPARATOR)} in it",
+                hint="write the value without it",
+            )
         if crediting is None:
             return found
         return replace(found, quarantined=(*crediting.whom.quarantined, *found.quarantined))
@@ -216,14 +247,14 @@ class Feed:
             return self.crediting
         return self.crediting.given(binding.declared_tables(self.tables, tables, self.crediting.needs))
 
-    def refuse(self, row: object, subject: object, dated: bool) -> NoReturn:
-        """Say why a record that counts cannot be counted."""
+    def refuse(self, row: object, subject: object, dated: bool, key: str | None = None) -> NoReturn:
+        """Say why a record that counts cannot be counted. key: a field of the subject that is missing."""
         where = f"source `{self.source.name}`, row {shown(row)}"
-        if subject is None or not dated:
-            role = "subject" if subject is None else "date"
+        if subject is None or not dated or key is not None:
+            name = key or self.role("subject" if subject is None else "date")
             raise RecordError(
                 "M102",
-                f"{where}: the record counts but its field `{self.role(role)}` is missing",
+                f"{where}: the record counts but its field `{name}` is missing",
                 hint="fill it in, or give such records credit 0 in the policy",
             )
         raise RecordError(

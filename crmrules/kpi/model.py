@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, Annotated, Literal, final
 
 import pydantic
 from pydantic import BaseModel, Field
@@ -20,6 +20,9 @@ SCORE_DIGITS = 9
 """Scores are rounded to so many decimals before they decide a grade or a rank, since the order of a sum
 changes its last digits (about 1e-14) between engines and runs."""
 
+
+SUBJECT = "subject"
+"""The subject of a model of whom the records name, or the policy gives the credit."""
 
 TREE = "tree"
 """The subject of a model of everybody in the reporting tree, with all who stand below."""
@@ -39,8 +42,12 @@ class Grade(BaseModel):
 class Model(BaseModel):
     """What a subject is judged by in a period.
 
-    subject: `subject` for the records' own; a field of the roster to roll up to, such as `manager`; or
-    `tree` for everybody in the reporting tree, each with all who stand below.
+    subject: `subject` for the records' own; a field of the roster to roll up to, such as `manager`; `tree`
+    for everybody in the reporting tree, each with all who stand below; a field of the records, such as
+    `product`; or several of these, `[region, product]`.
+    unknown: what becomes of records of a subject that the roster does not have or does not say where it
+    belongs: `error`; `drop`, told in the card's notes; `add`, where the card is of the records' own subjects.
+    If not said, `add` there and `error` elsewhere.
     The composite is the mean of the indicators' scores by weight, over those that have a value:
     sum(weight x score) / sum(weight). Grades by bands, highest first. Rank within the period by the
     composite, highest first; equal scores share the better rank.
@@ -48,7 +55,8 @@ class Model(BaseModel):
 
     model_config = Frozen
 
-    subject: str = "subject"
+    subject: str | tuple[str, ...] = SUBJECT
+    unknown: Literal["add", "drop", "error"] | None = None
     period: Unit = "month"
     indicators: Annotated[dict[str, Indicator], Field(min_length=1)]
     grades: tuple[Grade, ...] = ()
@@ -76,6 +84,21 @@ class Model(BaseModel):
         if len({*names}) < len(names):
             raise ValueError("two grades have the same name: rename one")
         return grades
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What tells the subjects apart."""
+        return (self.subject,) if isinstance(self.subject, str) else self.subject
+
+    @pydantic.model_validator(mode="after")
+    def _subjects(self) -> Model:
+        if not self.keys:
+            raise ValueError("a subject needs a key: write subject: customer, or [region, product]")
+        if len({*self.keys}) < len(self.keys):
+            raise ValueError("a key of the subject stands there twice: leave one of them out")
+        if self.unknown == "add" and SUBJECT not in self.keys:
+            raise ValueError("the roster has to say where everybody belongs: write unknown: drop, or error")
+        return self
 
     @property
     def weightless(self) -> bool:

@@ -11,7 +11,7 @@ from crmrules import binding, frames, money
 from crmrules.expr.column import condition_column, value_column
 from crmrules.fields import BadRow
 from crmrules.kpi.feed import Cut, Feed, Totals
-from crmrules.kpi.grouping import Grouped, Themselves
+from crmrules.kpi.grouping import Grouped, Keyed, Themselves
 from crmrules.kpi.measure import Slot, part
 from crmrules.kpi.period import MONTHS, Period
 from crmrules.kpi.pulled import ORDERED, Pulled, collapse
@@ -281,9 +281,11 @@ class OfFrames:
         found: Any = frames.rows_of(record.select(*columns))[0]
         payees = [found[line.to] for line in lines if found[line.share] > 0.0]
         grouping = self.cut.grouping
-        lost = [each for each in payees if not grouping.of(each, self.day_of(record))]
+        keys: dict[str, Any] = frames.rows_of(record.select(frames.ROW, *feed.keys))[0]
+        lost = [each for each in payees if not grouping.of(each, self.day_of(record), keys)]
         subject = lost[0] if lost else payees[0]
-        feed.refuse(row[id_field] if id_field else row[frames.ROW], subject, row[PERIOD] is not None)
+        key = grouping.missing(keys) if isinstance(grouping, Keyed) else None
+        feed.refuse(row[id_field] if id_field else row[frames.ROW], subject, row[PERIOD] is not None, key)
 
     def day_of(self, record: frames.Frame) -> dt.date:
         """The day of one record, any day where it has none."""

@@ -10,6 +10,7 @@ from crmrules import binding, frames, money
 from crmrules.expr.check import Checked
 from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.kpi.feed import Cut, Feed, Key, Totals, is_later
+from crmrules.kpi.grouping import Keyed
 from crmrules.kpi.measure import Slot, Tally, part
 from crmrules.kpi.period import Period
 from crmrules.kpi.pulled import ORDERED, Pulled, collapse
@@ -89,7 +90,7 @@ class OfRecords:
                 continue
             day = decided.day or row[feed.day]
             known = day if isinstance(day, dt.date) else dt.date.max
-            lines = [cut.grouping.of(each.to, known) for each in credits]
+            lines = [cut.grouping.of(each.to, known, row) for each in credits]
             lost = credits[lines.index(()) if () in lines else 0].to
             if not isinstance(day, dt.date):
                 feed.refuse(where, lost, dated=False)
@@ -98,7 +99,8 @@ class OfRecords:
             if is_later(cut.until, plain_day, row[date]) or not cut.holds(period):
                 continue
             if () in lines:
-                feed.refuse(where, lost, dated=True)
+                key = cut.grouping.missing(row) if isinstance(cut.grouping, Keyed) else None
+                feed.refuse(where, lost, dated=True, key=key)
             yield row, credits, {(member, period.index): at for member, at in rolled_up(lines).items()}
 
     def decided(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, object, Decided]]:

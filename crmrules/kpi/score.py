@@ -7,7 +7,7 @@ records, and records one by one too, end in these arrays. A curve exists once.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
@@ -15,10 +15,10 @@ from crmrules.errors import ExpressionError, FieldError, RecordError, Span, clos
 from crmrules.expr import tree
 from crmrules.expr.check import Schema, has_aggregate
 from crmrules.expr.parse import parse
-from crmrules.kpi.feed import Cut, Feed
+from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.grid import grid_of
-from crmrules.kpi.grouping import Above, Grouping, Themselves
-from crmrules.kpi.model import SCORE_DIGITS, TREE, Model
+from crmrules.kpi.grouping import SEPARATOR, UNKNOWN, Above, Grouping, Keyed, Loose, Themselves
+from crmrules.kpi.model import SCORE_DIGITS, SUBJECT, TREE, Model
 from crmrules.kpi.period import Period
 from crmrules.kpi.prepared import Prepared, prepared
 from crmrules.kpi.roster import Roster
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 class Plan:
     """A model over its measures and their feeds, built once and run on any data."""
 
-    def __init__(self, name: str, model: Model) -> None:
+    def __init__(self, name: str, model: Model, fields: Collection[str] = ()) -> None:
+        """fields: those keys of the model's subject that are fields of the records."""
         self.name = name
         self.model = model
+        self.fields = tuple(key for key in model.keys if key in fields)
         self.measures: dict[str, Prepared] = {}
         self.indicators: dict[str, Prepared] = {}
         self.reading: list[str] = []
@@ -153,6 +155,7 @@ class Plan:
         only, through = (None, period) if back else (period, None)
         cut = Cut(self.model.period, grouping, only, until, through)
         totals = {id(feed): feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds}
+        notes = self._without_unknown(totals, roster)
         grid = grid_of([*totals.values()], cut)
         card = self.finished(Values(grid, totals, self.named), roster or Roster())
         if back and period is not None:
@@ -161,7 +164,8 @@ class Plan:
         aside += [row for each in totals.values() for row in each.quarantined]
         # Two passes over a source set the same row aside.
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
-        notes = [_told(len(quarantined))] if quarantined else []
+        if quarantined:
+            notes.append(_told(len(quarantined)))
         if not any(each.subjects for each in totals.values()):
             notes.append(f"no record counts{f' in {period}' if period else ''}")
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
@@ -174,10 +178,46 @@ class Plan:
             explainer=Explainer(self, data, grouping, until),
         )
 
+    def _without_unknown(self, totals: dict[int, Totals], roster: Roster | None) -> list[str]:
+        """Drop or refuse whom the roster does not know, as declared; says whom."""
+        if self.model.unknown not in ("drop", "error") or (roster is None and SUBJECT in self.model.keys):
+            return []
+        place = self.model.keys.index(SUBJECT) if SUBJECT in self.model.keys else None
+        lost = dict[str, None]()
+        for feed, each in totals.items():
+            who = [
+                subject.split(SEPARATOR)[place or 0] if self.fields else subject for subject in each.subjects
+            ]
+            if place is not None and roster is not None:
+                odd = [name not in roster.people for name in who]
+            else:
+                odd = [UNKNOWN in subject for subject in each.subjects]
+            if any(odd):
+                lost |= dict.fromkeys(
+                    name.rpartition(UNKNOWN)[2] for name, is_odd in zip(who, odd, strict=True) if is_odd
+                )
+                totals[feed] = each.without(odd)
+        if not lost:
+            return []
+        listed = ", ".join(sorted(lost)[:3]) + (f" and {len(lost) - 3} others" if len(lost) > 3 else "")
+        if self.model.unknown == "error":
+            raise RecordError(
+                "M103",
+                f"model `{self.name}`: the roster does not know {listed}",
+                hint="add them to the roster, or write unknown: drop, or add",
+            )
+        return [f"not on the roster, so not on the card: {listed}"]
+
     def grouping(self, roster: Roster | None, tree: Tree | None) -> Grouping:
         """From payees to the model's subjects. Raises RecordError (M104) where nothing tells them."""
-        role = self.model.subject
-        if role == "subject":
+        keys = [None if key not in self.fields else key for key in self.model.keys]
+        if not self.fields:
+            return self._of_payees(self.model.keys[0], roster, tree)
+        inner = self._of_payees(self.model.keys[keys.index(None)], roster, tree) if None in keys else None
+        return Keyed(keys, inner)
+
+    def _of_payees(self, role: str, roster: Roster | None, tree: Tree | None) -> Grouping:
+        if role == SUBJECT:
             return Themselves([*roster.people] if roster is not None else ())
         known = tree if role == TREE else roster
         if known is None:
@@ -187,7 +227,10 @@ class Plan:
                 f"the model `{self.name}` rolls up to `{role}`, and there is no {what}",
                 hint=f"pass the source that is declared as the {what}",
             )
-        return Above(known) if isinstance(known, Tree) else known.grouping(role)
+        if isinstance(known, Tree):
+            return Above(known)
+        grouping = known.grouping(role)
+        return Loose(grouping) if self.model.unknown == "drop" else grouping
 
     def finished(self, values: Values, roster: Roster) -> Scorecard:
         """The card of what the measures came to."""

@@ -233,7 +233,7 @@ class Explainer:
             mine = [
                 at
                 for at, each in enumerate(credits)
-                if standing.subject in self.grouping.of(each.to, day or dt.date.max)
+                if standing.subject in self.grouping.of(each.to, day or dt.date.max, row)
             ]
             plain = day.date() if isinstance(day, dt.datetime) else day
             outside = plain is not None and (

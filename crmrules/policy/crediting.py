@@ -322,7 +322,9 @@ class Crediting:
 
         return output.lines(self, records)
 
-    def verdicts(self, records: object, needed: Sequence[str], payees: Collection[str]) -> Iterator[Judged]:
+    def verdicts(
+        self, records: object, needed: Sequence[str], payees: Collection[str] | None
+    ) -> Iterator[Judged]:
         """What was decided of the records that name one of the payees; see `output.verdicts`."""
         from crmrules.policy import output
 

@@ -152,39 +152,41 @@ Judged = tuple[Mapping[str, Scalar], object, dt.date | None, Verdict]
 
 
 def verdicts(
-    crediting: Crediting, records: object, needed: Sequence[str], payees: Collection[str]
+    crediting: Crediting, records: object, needed: Sequence[str], payees: Collection[str] | None
 ) -> Iterator[Judged]:
-    """The bound records that name one of the payees, whether they count or not: each with its place, the day
-    on which it counts where that is not its date, and what was decided."""
+    """The bound records that name one of the payees, or all, whether they count or not: each with its place,
+    the day on which it counts where that is not its date, and what was decided."""
     if binding.is_records(records):
         bound = binding.bind_records(crediting.source, binding.records_of(records), needed)
         crediting.derive_records(bound.rows)
         decided = crediting.decide_all(bound.rows, bound.ids)
         for row, where, each in zip(bound.rows, bound.ids, decided, strict=True):
-            if any(one.to in payees for one in each.credits):
+            if payees is None or any(one.to in payees for one in each.credits):
                 yield row, where, each.day, crediting.verdict(each)
         return
     yield from _verdicts_of_frame(crediting, records, needed, payees)
 
 
 def _verdicts_of_frame(
-    crediting: Crediting, records: object, needed: Sequence[str], payees: Collection[str]
+    crediting: Crediting, records: object, needed: Sequence[str], payees: Collection[str] | None
 ) -> Iterator[Judged]:
     import narwhals as nw
 
     bound = binding.bind_frame(crediting.source, records, needed, numbered=True)
     frame, found = crediting.credited(crediting.derive(bound.frame), said=True)
     frame = frame.with_columns(added([nw.col(line.share) for line in found]).alias("@given"))
-    named = nw.col(found[0].to).is_in([*payees])
-    for line in found[1:]:
-        named = named | nw.col(line.to).is_in([*payees])
-    for row in frames.rows_of(frame.filter(named).sort(frames.ROW)):
+    if payees is not None:
+        named = nw.col(found[0].to).is_in([*payees])
+        for line in found[1:]:
+            named = named | nw.col(line.to).is_in([*payees])
+        frame = frame.filter(named)
+    for row in frames.rows_of(frame.sort(frames.ROW)):
         credits = [
             Credit(row[line.to], row[line.share], line.overlay)  # type: ignore[arg-type]
             for line in found
             if row[line.share] or (not row["@given"] and not line.overlay and row[line.to] is not None)
         ]
-        if not any(each.to in payees for each in credits):
+        if payees is not None and not any(each.to in payees for each in credits):
             continue
         day: Any = frames.delivered(row[DAY], DATE) if DAY in row else None  # type: ignore[arg-type]
         values = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -12,7 +12,7 @@ from crmrules.fields import Source
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.measure import Measure
-from crmrules.kpi.model import TREE, Model
+from crmrules.kpi.model import SUBJECT, TREE, Model
 from crmrules.kpi.score import Plan
 from crmrules.policy.additions import Additions
 from crmrules.policy.compose import flat, misfits, resolved
@@ -47,7 +47,7 @@ def assembled(book: Rulebook) -> Built:
     for name in feeds.broken:
         built.broken |= {*Additions.of(book.policies[name]).names}
     if book.roster is not None and book.roster not in book.sources:
-        built.broken |= {model.subject for model in book.models.values()}
+        built.broken |= {key for model in book.models.values() for key in model.keys}
         built.broken |= {role for trigger in book.triggers.values() for role in trigger.tell}
     measures: dict[str, Feed] = {}
     for name, measure in book.measures.items():
@@ -84,21 +84,7 @@ def _plan(
 ) -> tuple[Plan, list[Located]]:
     """A plan with the measures that the model reads, each feed with nothing else in it."""
     problems = list[Located]()
-    if model.subject not in ("subject", TREE) and not _on_roster(book, model.subject):
-        known = [*_roster_names(book), *([TREE] if book.tree else [])]
-        problems.append(
-            (
-                ("subject",),
-                CrmRulesError(
-                    "B213",
-                    f"the roster has no `{model.subject}`",
-                    hint=did_you_mean(model.subject, ["subject", *known]),
-                ),
-            )
-        )
-    if model.subject == TREE and book.tree is None:
-        hint = "write tree: {table: …, member: …, parent: …}"
-        problems.append((("subject",), CrmRulesError("B213", "the rulebook declares no tree", hint=hint)))
+    fields = _key_fields(book, model)
     if model.weightless:
         targeted = ", ".join(
             each for each, declared in model.indicators.items() if declared.target is not None
@@ -109,25 +95,57 @@ def _plan(
             hint=f"give at least one of {targeted} a weight",
         )
         problems.append((("indicators",), weightless))
-    probe = _filled(name, model, book, measures, feeds, problems)
+    probe = _filled(name, model, fields, book, measures, feeds, problems)
+    problems += _subject_problems(book, model, fields, probe)
     needed = {field for each in probe.indicators.values() if each.feed is None for field in each.reads}
     read = {measure: feed for measure, feed in measures.items() if measure in needed}
-    return _filled(name, model, book, read, feeds, []), problems
+    return _filled(name, model, fields, book, read, feeds, []), problems
+
+
+def _key_fields(book: Rulebook, model: Model) -> tuple[str, ...]:
+    """Those keys of a model's subject that neither are payees nor stand around them."""
+    around = (SUBJECT, TREE, *_roster_names(book))
+    return tuple(key for key in model.keys if key not in around)
+
+
+def _subject_problems(book: Rulebook, model: Model, fields: Sequence[str], plan: Plan) -> Iterator[Located]:
+    path: Path = ("subject",)
+    of_payees = [key for key in model.keys if key not in fields]
+    if len(of_payees) > 1:
+        listed = " and ".join(f"`{key}`" for key in of_payees)
+        hint = "leave one of them, beside fields of the records"
+        yield path, CrmRulesError("B213", f"a record's subject cannot be by {listed} at once", hint=hint)
+    if TREE in of_payees and book.tree is None:
+        hint = "write tree: {table: …, member: …, parent: …}"
+        yield path, CrmRulesError("B213", "the rulebook declares no tree", hint=hint)
+    known = [SUBJECT, *_roster_names(book), *([TREE] if book.tree else [])]
+    for key in fields:
+        lacking = [feed for feed in plan.feeds if key not in feed.schema]
+        if lacking:
+            known += [name for name, of in lacking[0].schema.items() if of.kind == "text"]
+            what = f"neither the roster nor `{lacking[0].source.name}` has `{key}`"
+            yield path, CrmRulesError("B213", what, hint=did_you_mean(key, known))
+        elif any(feed.schema[key].kind != "text" for feed in plan.feeds):
+            hint = "declare it as text, or derive a text from it"
+            yield path, CrmRulesError("B213", f"`{key}` is no text, as a subject must be", hint=hint)
 
 
 def _filled(
     name: str,
     model: Model,
+    fields: Sequence[str],
     book: Rulebook,
     measures: Mapping[str, Feed],
     feeds: _Feeds,
     problems: list[Located],
 ) -> Plan:
-    plan = Plan(name, model)
+    plan = Plan(name, model, fields)
     own: dict[int, Feed] = {}
 
     def copied(feed: Feed) -> Feed:
-        return own.setdefault(id(feed), feed.empty())
+        found = own.setdefault(id(feed), feed.empty())
+        found.keys = plan.fields
+        return found
 
     for measure, feed in measures.items():
         plan.add_measure(measure, book.measures[measure].value, copied(feed))
@@ -146,10 +164,6 @@ def _roster_names(book: Rulebook) -> list[str]:
         return []
     fields = book.sources[book.roster].fields
     return [each.role or name for name, each in fields.items() if each.role != "subject"]
-
-
-def _on_roster(book: Rulebook, role: str) -> bool:
-    return role in _roster_names(book)
 
 
 def _roster_problems(book: Rulebook) -> Iterator[Located]:
