@@ -50,7 +50,8 @@ def grid_of(totals: Sequence[Totals], cut: Cut) -> Grid:
         if cut.through is not None:
             indexes.add(cut.through.index)
         elif cut.until is not None:
-            indexes.add(Period.of(cut.until, cut.unit).index)
+            latest = cut.periods.index_of(cut.until)
+            indexes |= set() if latest is None else {latest}
         periods = _between(min(indexes), max(indexes), cut) if indexes else []
     names = sorted(subjects)
     return Grid(
@@ -60,7 +61,7 @@ def grid_of(totals: Sequence[Totals], cut: Cut) -> Grid:
 
 def _between(first: int, last: int, cut: Cut) -> list[Period]:
     """All periods from the first to the last. Raises RecordError (M106) for a span that no company has."""
-    span = Period(cut.unit, first), Period(cut.unit, last)
+    span = Period(cut.periods, first), Period(cut.periods, last)
     if last - first >= MOST_PERIODS:
         raise RecordError(
             "M106",

@@ -145,12 +145,8 @@ class Plan:
         Raises FieldError, RecordError for data that does not fit; see `Feed.totals`.
         """
         grouping = self.grouping(roster, tree)
-        if period is not None and period.unit != self.model.period:
-            raise RecordError(
-                "M105",
-                f"`{period}` is a {period.unit}, the model `{self.name}` goes by the {self.model.period}",
-                hint="name a period such as " + str(Period.of(period.start, self.model.period)),
-            )
+        if period is not None:
+            period = self.of_model(period)
         back = self.looks_back
         only, through = (None, period) if back else (period, None)
         cut = Cut(self.model.period, grouping, only, until, through)
@@ -207,6 +203,18 @@ class Plan:
                 hint="add them to the roster, or write unknown: drop, or add",
             )
         return [f"not on the roster, so not on the card: {listed}"]
+
+    def of_model(self, period: Period) -> Period:
+        """A period as one of the model's. Raises RecordError (M105) where the model has none such."""
+        periods = self.model.period
+        found = periods.same(period)
+        if found is None:
+            raise RecordError(
+                "M105",
+                f"`{period}` is a {period.unit}, the model `{self.name}` goes by the {periods.name}",
+                hint=periods.example,
+            )
+        return found
 
     def grouping(self, roster: Roster | None, tree: Tree | None) -> Grouping:
         """From payees to the model's subjects. Raises RecordError (M104) where nothing tells them."""

@@ -121,7 +121,7 @@ class Scorecard:
 
     def standing(self, subject: str, period: str | Period) -> Standing:
         """One row as a value. Raises CrmRulesError (K101, K102) for what is not on the card."""
-        wanted = Period.parse(period) if isinstance(period, str) else period
+        wanted = self._period(period)
         row = self._rows.get((subject, wanted))
         if row is not None:
             return self._standing(row)
@@ -135,6 +135,12 @@ class Scorecard:
             f"period {wanted} is not on the card",
             hint=f"it goes from {periods[0]} to {periods[-1]}, by the {periods[0].unit}",
         )
+
+    def _period(self, period: str | Period) -> Period:
+        """A period of the model, by its key or by that of another kind with the same days."""
+        if isinstance(period, str):
+            return self.model.period.parse(period)
+        return self.model.period.same(period) or period
 
     def _standing(self, row: int) -> Standing:
         subject, period = self.keys[row]
@@ -256,7 +262,7 @@ class Scorecard:
 
         period: only this one. most: at most so many rows.
         """
-        wanted = Period.parse(period) if isinstance(period, str) else period
+        wanted = None if period is None else self._period(period)
         rows = [row for row, key in enumerate(self.keys) if wanted is None or key[1] == wanted]
         rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
         heads = ["Rank", "Subject", "Period"]

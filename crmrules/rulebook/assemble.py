@@ -211,9 +211,9 @@ def _trigger_problems(book: Rulebook) -> Iterator[Located]:
                     "B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"
                 ),
             )
-        for unit in dict.fromkeys(model.period for model in models):
+        for periods in dict.fromkeys(model.period for model in models):
             try:
-                trigger.check(unit)
+                trigger.check(periods)
             except CrmRulesError as error:
                 yield ("triggers", name), error
         for role in trigger.tell:
