@@ -158,12 +158,45 @@ def counts(calendar: Calendar | None, first: Any, last: Any) -> NDArray[np.float
     return np.where(unknown, np.nan, days)
 
 
+def overlap(calendar: Calendar | None, first: Any, last: Any, of: tuple[Any, Any]) -> NDArray[np.float64]:
+    """How many days spans have in common with others; the days count as in `counts`.
+
+    of: the first and last days of the others. Raises CalendarCoverageError (W101).
+
+    >>> overlap(None, "2017-02-01", "2017-02-21", of=("2017-02-10", "2017-02-28")).tolist()
+    12.0
+    """
+    import numpy as np
+
+    firsts = np.maximum(day_numbers(first), day_numbers(of[0]))
+    lasts = np.minimum(day_numbers(last), day_numbers(of[1]))
+    return counts(calendar, firsts, lasts)
+
+
+def share_of(calendar: Calendar | None, first: Any, last: Any, of: tuple[Any, Any]) -> NDArray[np.float64]:
+    """Which share of periods lies within spans: what a target of the period comes to there.
+
+    first, last: of the spans; of: the first and last days of the periods; all of them count. In working
+    days of the calendar, or all days without one. A period in which nobody works has no shares (NaN).
+
+    share = days in common / days of the period. Raises CalendarCoverageError (W101).
+
+    >>> share_of(None, "2017-02-01", "2017-02-21", of=("2017-02-01", "2017-02-28")).tolist()
+    0.75
+    """
+    import numpy as np
+
+    common = overlap(calendar, first, last, of)
+    days = counts(calendar, *of)
+    return common / np.where(days > 0, days, np.nan)
+
+
 def _counted(
     calendar: Calendar, firsts: NDArray[np.float64], lasts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     import numpy as np
 
-    start, end = _day(firsts.min()), _day(lasts.max())
+    start, end = day_of_number(firsts.min()), day_of_number(lasts.max())
     require_covered(calendar, start, end)
     working = [calendar.is_working_day(start + ONE * n) for n in range((end - start).days + 1)]
     before = np.concatenate([[0.0], np.cumsum(working, dtype=np.float64)])
@@ -173,18 +206,25 @@ def _counted(
 
 
 def day_numbers(days: Any) -> NDArray[np.float64]:
-    """Days since 1970 of a column of days; NaN for what is missing. A timestamp counts as its day."""
+    """Days since 1970 of a column of days; NaN for what is missing.
+
+    A timestamp counts as its day; what is such a number already stays.
+    """
     import numpy as np
 
     if isinstance(days, dt.date):
         days = plain(days)
     elif isinstance(days, list | tuple):
         days = [plain(day) if isinstance(day, dt.date) else day for day in days]
-    column = np.asarray(days).astype("datetime64[D]")
+    column = np.asarray(days)
+    if column.dtype == np.float64:
+        return column
+    column = column.astype("datetime64[D]")
     return np.where(np.isnat(column), np.nan, column.astype(np.int64).astype(np.float64))
 
 
-def _day(number: float) -> dt.date:
+def day_of_number(number: float) -> dt.date:
+    """The day that is so many days after 1970-01-01."""
     return dt.date(1970, 1, 1) + dt.timedelta(days=int(number))
 
 
