@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -40,13 +40,19 @@ class Grid:
         return found
 
 
-def grid_of(totals: Sequence[Totals], cut: Cut) -> Grid:
-    """A row for everybody on the roster or in the records, in every period from the first to the last."""
+def grid_of(totals: Sequence[Totals], cut: Cut, also: Iterable[tuple[str | None, Period]] = ()) -> Grid:
+    """A row for everybody on the roster or in the records, in every period from the first to the last.
+
+    also: subjects and periods beside those of the records.
+    """
+    rows = [*also]
     subjects = {*cut.grouping.subjects}.union(*(each.subjects for each in totals))
+    subjects |= {subject for subject, _ in rows if subject is not None}
     if cut.period is not None:
         periods = [cut.period]
     else:
         indexes = {index for each in totals for index in each.periods.tolist()}
+        indexes |= {period.index for _, period in rows}
         if cut.through is not None:
             indexes.add(cut.through.index)
         elif cut.until is not None:

@@ -104,7 +104,7 @@ class Model(BaseModel):
     @property
     def weightless(self) -> bool:
         """Whether there are targets and none of them weighs anything, so that there is no composite."""
-        targeted = [each for each in self.indicators.values() if each.target is not None]
+        targeted = [each for each in self.indicators.values() if each.scored]
         return bool(targeted) and not any(each.weight for each in targeted)
 
     def graded(self, scores: NDArray[np.float64]) -> tuple[str | None, ...]:
