@@ -187,10 +187,9 @@ class Values:
         periods = self.grid.periods
         if window.function == "rolling":
             return [max(place - window.count + 1, 0) for place in range(len(periods))]
-        return [
-            next(before for before in range(place + 1) if periods[before].year == periods[place].year)
-            for place in range(len(periods))
-        ]
+        years = [period.year for period in periods]
+        first = {year: place for place, year in reversed([*enumerate(years)])}
+        return [first[year] for year in years]
 
 
 def _missing(column: Column) -> Any:

@@ -176,7 +176,9 @@ def _nested_problems(book: Rulebook, name: str, model: Model) -> Iterator[Locate
             what = f"the models are part of one another: {' → '.join([name, *way])}"
             yield path, CrmRulesError("B219", what, hint="leave one of them out")
         elif inner.period != model.period:
-            what = f"`{declared.model}` goes by the {inner.period}, and `{name}` by the {model.period}"
+            what = (
+                f"`{declared.model}` goes by the {inner.period.name}, and `{name}` by the {model.period.name}"
+            )
             yield path, CrmRulesError("B219", what, hint="give both the same period")
         elif len(inner.keys) > 1 and inner.keys != model.keys:
             what = f"`{declared.model}` is about other subjects than `{name}`"
