@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, final
 from crmrules.errors import RecordError
 from crmrules.expr.check import Checked
 from crmrules.kpi.composite import Composite
-from crmrules.kpi.named import numbers
+from crmrules.kpi.named import listed, numbers
+from crmrules.types import Scalar
 
 if TYPE_CHECKING:
     from crmrules.kpi.measure import Column
@@ -143,15 +144,16 @@ class Scores:
         rows = len(self.rows)
         columns = {**others, **self.columns}
         columns |= {f"{name}_score": column for name, column in self.columns.items()}
-        found = numbers(checked, columns, rows)
-        nothing = np.zeros(rows)
+        lists = listed(checked, columns)
+        found = numbers(checked, lists, rows)
+        zeros: list[Scalar] = [0.0] * rows
         contributions: dict[str, Numbers] = {}
         for name in read_by(checked, self.columns):
-            without = numbers(checked, columns | {name: nothing, f"{name}_score": nothing}, rows)
+            without = numbers(checked, lists | {name: zeros, f"{name}_score": zeros}, rows)
             # What is unknown without the indicator says nothing of its part.
             contributions[name] = np.where(np.isnan(without), 0.0, found - without)
         rest = "what the expression makes of all together"
-        return Combined(found, dict.fromkeys(self.columns, nothing), contributions, rest)
+        return Combined(found, dict.fromkeys(self.columns, np.zeros(rows)), contributions, rest)
 
 
 def read_by(checked: Checked, indicators: Mapping[str, object]) -> list[str]:

@@ -10,7 +10,7 @@ from crmrules.errors import RecordError, shown
 from crmrules.expr.check import Checked
 from crmrules.kpi.combining import Combined, Keys, Scores, named_row, read_by
 from crmrules.kpi.composite import Composite, Kicker, Undecided
-from crmrules.kpi.named import HIGHEST, LOWEST, SCORE, decided, numbers
+from crmrules.kpi.named import HIGHEST, LOWEST, SCORE, decided, listed, numbers
 from crmrules.kpi.rounding import SCORE_DIGITS, rounded
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ class Run:
         self.declared = declared
         self.checked = checked
         self.scores = Scores(declared, {name: scores[name] for name in weights}, weights, rows)
+        # A single value would quietly stand for all rows.
+        assert all(len(each) == len(rows) for each in [*self.scores.columns.values(), *columns.values()])
         self.columns = dict(columns)
+        self.read = {name for each in checked.values() for name in each.fields}
         self.rows = rows
         self.none = np.zeros(len(rows), dtype=bool)
         self.adjustments: list[Adjustment] = []
@@ -163,9 +166,10 @@ class Run:
     def set_scores(self, scores: Mapping[str, Numbers]) -> None:
         """Conditions compare rounded scores: the last digits of a product decide nothing."""
         self.scores = Scores(self.declared, scores, self.scores.weights, self.rows)
-        self.columns |= {f"{name}_score": rounded(column) for name, column in scores.items()}
-        self.columns[LOWEST] = rounded(self.scores.extreme())
-        self.columns[HIGHEST] = rounded(self.scores.extreme(highest=True))
+        named = {f"{name}_score": column for name, column in scores.items()}
+        if {LOWEST, HIGHEST} & self.read:
+            named |= {LOWEST: self.scores.extreme(), HIGHEST: self.scores.extreme(highest=True)}
+        self.columns |= {name: rounded(column) for name, column in named.items() if name in self.read}
 
     def lock(self) -> tuple[Adjustment, ...]:
         """All locks look at the scores as they were before the first of them."""
@@ -182,7 +186,8 @@ class Run:
             scores[lock.unlocks] = np.where(shut, lock.score, before)
             points = np.where(shut, lock.score - before, 0.0)
             locks.append(Adjustment("lock", lock.because, shut, points, undecided, lock.unlocks))
-        self.set_scores(scores)
+        if locks:
+            self.set_scores(scores)
         return tuple(locks)
 
     def combined(self) -> Combined:
@@ -212,9 +217,9 @@ class Run:
             ("deductions", "deduction", declared.deductions, declared.most_deducted, -1.0),
         )
         after = score
-        for part, kind, listed, most, sign in parts:
+        for part, kind, several, most, sign in parts:
             total = np.zeros(len(self.rows))
-            for place, kicker in enumerate(listed):
+            for place, kicker in enumerate(several):
                 points, undecided = self.points(part, place, kicker, np.isnan(score))
                 change = sign * points + 0.0
                 self.adjustments.append(Adjustment(kind, kicker.because, points != 0, change, undecided))
@@ -235,7 +240,8 @@ class Run:
         if kicker.when is not None:
             applies, undecided = self.decided(part, place, "when")
         if isinstance(kicker.points, str):
-            points = numbers(self.checked[part, place, "points"], self.columns, len(self.rows))
+            checked = self.checked[part, place, "points"]
+            points = numbers(checked, listed(checked, self.columns), len(self.rows))
             undecided = undecided | applies & np.isnan(points)
             points = np.where(np.isnan(points), 0.0, points)
         else:

@@ -65,9 +65,11 @@ class Composing:
         """
         import numpy as np
 
+        read = {name for each in self.checked.values() for name in each.fields}
         columns: dict[str, Column] = {name: column for name, (column, _) in (actuals or {}).items()}
         for name, shares in (attainments or {}).items():
-            columns[f"{name}_attainment"] = rounded(shares)
+            if (named := f"{name}_attainment") in read:
+                columns[named] = rounded(shares)
         points = {name: np.asarray(scores[name], dtype=np.float64) for name in self.weights}
         return Run(self.declared, self.checked, points, self.weights, columns, rows).composed()
 

@@ -80,24 +80,30 @@ class Names:
         return checked
 
 
-def values(checked: Checked, columns: Mapping[str, Column], rows: int) -> list[Scalar]:
-    """The value of an expression for each row; the columns as a card carries them."""
-    lists = [delivered_column(columns[name], checked.schema[name]) for name in checked.fields]
-    return compile_many(checked)(*lists) if lists else compile_many(checked)() * rows
+def listed(checked: Checked, columns: Mapping[str, Column]) -> dict[str, list[Scalar]]:
+    """The columns that an expression reads, as it computes with them."""
+    return {name: delivered_column(columns[name], checked.schema[name]) for name in checked.fields}
 
 
-def numbers(checked: Checked, columns: Mapping[str, Column], rows: int) -> Numbers:
+def values(checked: Checked, lists: Mapping[str, list[Scalar]], rows: int) -> list[Scalar]:
+    """The value of an expression for each row."""
+    if not checked.fields:
+        return compile_many(checked)() * rows
+    return compile_many(checked)(*(lists[name] for name in checked.fields))
+
+
+def numbers(checked: Checked, lists: Mapping[str, list[Scalar]], rows: int) -> Numbers:
     """The same of an expression that gives a number or an amount; NaN where it is unknown."""
     import numpy as np
 
-    found = np.array(values(checked, columns, rows), dtype=np.float64)
+    found = np.array(values(checked, lists, rows), dtype=np.float64)
     return found / 10**checked.type.digits if checked.type.kind == "money" else found
 
 
 def decided(checked: Checked, columns: Mapping[str, Column], rows: int) -> tuple[Flags, Flags]:
-    """Where a condition holds, and where that is not known."""
+    """Where a condition over columns, as a card carries them, holds, and where that is not known."""
     import numpy as np
 
-    found = values(checked, columns, rows)
+    found = values(checked, listed(checked, columns), rows)
     holds = np.array([value is True for value in found], dtype=bool)
     return holds, np.array([value is None for value in found], dtype=bool)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crmrules.errors import ExpressionError
-from crmrules.kpi.named import Names, decided, numbers
+from crmrules.kpi.named import Names, decided, listed, numbers
 from crmrules.policy import Condition
 from crmrules.types import NUMBER, Type
 
@@ -35,8 +35,9 @@ def test_a_condition_is_true_false_or_not_known() -> None:
 
 
 def test_an_amount_becomes_a_number() -> None:
-    columns = {"revenue": np.array([12_345], dtype=np.int64)}
-    assert numbers(NAMES.number("revenue"), columns, 1).tolist() == [123.45]
+    checked = NAMES.number("revenue")
+    lists = listed(checked, {"revenue": np.array([12_345], dtype=np.int64)})
+    assert numbers(checked, lists, 1).tolist() == [123.45]
     assert numbers(NAMES.number("5"), {}, 2).tolist() == [5.0, 5.0]
 
 
