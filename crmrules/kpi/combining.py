@@ -59,14 +59,17 @@ class Scores:
         """The indicators that have a weight; others are shown and do not count."""
         return [name for name, weight in self.weights.items() if weight > 0]
 
-    def extreme(self, highest: bool = False) -> Numbers:
-        """The lowest or highest known score of those that have a weight."""
+    def counted(self, checked: Checked | None) -> list[str]:
+        """The indicators that make the composite: those that its expression reads, or have a weight."""
+        return self.weighed if checked is None else read_by(checked, self.columns)
+
+    def extreme(self, names: Sequence[str], highest: bool = False) -> Numbers:
+        """The lowest or highest known score of some indicators."""
         import numpy as np
 
-        counted = [self.columns[name] for name in self.weighed]
-        if not counted:
+        if not names:
             return np.full(len(self.rows), np.nan)
-        found: Numbers = (np.fmax if highest else np.fmin).reduce(counted)
+        found: Numbers = (np.fmax if highest else np.fmin).reduce([self.columns[name] for name in names])
         return found
 
     def shares(self) -> tuple[Flags, dict[str, Numbers]]:
@@ -117,7 +120,7 @@ class Scores:
             zero |= column == 0
             logarithm += mean.shares[name] * np.log(np.where(column > 0, column, 1.0))
         # Of equal scores it is that score, which the logarithm knows but for the last digits.
-        least = np.minimum(self.extreme(), mean.score)
+        least = np.minimum(self.extreme(self.weighed), mean.score)
         found = np.clip(np.where(zero, 0.0, np.exp(logarithm)), least, mean.score)
         rest = "what unevenness costs in a geometric mean"
         return Combined(found, mean.shares, mean.contributions, rest)
@@ -127,7 +130,7 @@ class Scores:
         import numpy as np
 
         whole, shares = self.shares()
-        lowest = np.where(whole, self.extreme(), np.nan)
+        lowest = np.where(whole, self.extreme(self.weighed), np.nan)
         is_lowest = {name: self.columns[name] == lowest for name in self.weighed}
         count = np.maximum(sum(is_lowest.values(), start=np.zeros(len(self.rows))), 1.0)
         shares |= {name: flags / count for name, flags in is_lowest.items()}

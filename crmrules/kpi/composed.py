@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 from crmrules.errors import RecordError, shown
 from crmrules.expr.check import Checked
-from crmrules.kpi.combining import Combined, Keys, Scores, named_row, read_by
+from crmrules.kpi.combining import Combined, Keys, Scores, named_row
 from crmrules.kpi.composite import Composite, Kicker, Undecided
 from crmrules.kpi.named import HIGHEST, LOWEST, SCORE, decided, listed, numbers
 from crmrules.kpi.rounding import SCORE_DIGITS, rounded
@@ -132,9 +132,7 @@ class Run:
         """The scores with missing ones as declared."""
         import numpy as np
 
-        needed = {*self.scores.weighed}
-        if self.declared.kind == "expression":
-            needed = {*read_by(self.checked["expression",], self.scores.columns)}
+        needed = self.scores.counted(self.checked.get(("expression",)))
         filled: dict[str, Numbers] = {}
         for name, column in self.scores.columns.items():
             unknown, missing = np.isnan(column), self.declared.missing_of(name)
@@ -168,7 +166,9 @@ class Run:
         self.scores = Scores(self.declared, scores, self.scores.weights, self.rows)
         named = {f"{name}_score": column for name, column in scores.items()}
         if {LOWEST, HIGHEST} & self.read:
-            named |= {LOWEST: self.scores.extreme(), HIGHEST: self.scores.extreme(highest=True)}
+            counted = self.scores.counted(self.checked.get(("expression",)))
+            named[LOWEST] = self.scores.extreme(counted)
+            named[HIGHEST] = self.scores.extreme(counted, highest=True)
         self.columns |= {name: rounded(column) for name, column in named.items() if name in self.read}
 
     def lock(self) -> tuple[Adjustment, ...]:

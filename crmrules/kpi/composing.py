@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules.errors import CrmRulesError, did_you_mean
@@ -10,13 +10,14 @@ from crmrules.expr.check import Checked
 from crmrules.kpi.combining import Keys
 from crmrules.kpi.composed import Composed, Path, Run
 from crmrules.kpi.composite import Composite
-from crmrules.kpi.named import Names
+from crmrules.kpi.named import SCORE, Names, listed, numbers
 from crmrules.kpi.rounding import rounded
 from crmrules.policy.condition import Condition
 from crmrules.types import NUMBER, Type
 
 if TYPE_CHECKING:
     from crmrules.kpi.measure import Column
+    from crmrules.kpi.named import Numbers
 
 Typed = tuple["Column", Type]
 
@@ -65,13 +66,41 @@ class Composing:
         """
         import numpy as np
 
-        read = {name for each in self.checked.values() for name in each.fields}
-        columns: dict[str, Column] = {name: column for name, (column, _) in (actuals or {}).items()}
-        for name, shares in (attainments or {}).items():
-            if (named := f"{name}_attainment") in read:
-                columns[named] = rounded(shares)
+        columns = _columns(self.checked.values(), actuals or {}, attainments or {})
         points = {name: np.asarray(scores[name], dtype=np.float64) for name in self.weights}
         return Run(self.declared, self.checked, points, self.weights, columns, rows).composed()
+
+
+@final
+class Ordering:
+    """What breaks ties in a ranking or a distribution: expressions over the names that gates may read, but
+    for the lowest and highest score, checked once.
+
+    texts: as declared, `("revenue", "-returns")`. Raises ExpressionError for what does not fit.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        types: Mapping[str, Type],
+        weights: Mapping[str, float],
+        attained: Collection[str] | None = None,
+    ) -> None:
+        names = Names(types, weights, attained, extremes=False)
+        self.checked = [names.number(text) for text in texts]
+
+    def columns(
+        self,
+        found: Composed,
+        actuals: Mapping[str, Typed] | None = None,
+        attainments: Mapping[str, Any] | None = None,
+    ) -> list[Numbers]:
+        """A column for each expression, the higher first, as `ranks` and `Forced.graded` take them."""
+        columns = _columns(self.checked, actuals or {}, attainments or {})
+        columns |= {f"{name}_score": rounded(column) for name, column in found.scores.items()}
+        columns[SCORE] = rounded(found.score)
+        rows = len(found.score)
+        return [numbers(each, listed(each, columns), rows) for each in self.checked]
 
 
 def composed(
@@ -151,11 +180,23 @@ def _expressions(declared: Composite, schemas: _Schemas) -> Iterator[tuple[Path,
         yield ("expression",), number(schemas.scores, declared.expression)
     for place, lock in enumerate(declared.locks):
         yield ("locks", place, "needs"), condition(schemas.before, lock.needs)
-    for part, listed in (("kickers", declared.kickers), ("deductions", declared.deductions)):
-        for place, kicker in enumerate(listed):
+    for part, several in (("kickers", declared.kickers), ("deductions", declared.deductions)):
+        for place, kicker in enumerate(several):
             if kicker.when is not None:
                 yield (part, place, "when"), condition(schemas.after, kicker.when)
             if isinstance(kicker.points, str):
                 yield (part, place, "points"), number(schemas.after, kicker.points)
     for place, gate in enumerate(declared.gates):
         yield ("gates", place, "when"), condition(schemas.after, gate.when)
+
+
+def _columns(
+    checked: Iterable[Checked], actuals: Mapping[str, Typed], attainments: Mapping[str, Any]
+) -> dict[str, Column]:
+    """The columns that expressions may read beside scores; attainments as they are compared."""
+    read = {name for each in checked for name in each.fields}
+    columns: dict[str, Column] = {name: column for name, (column, _) in actuals.items()}
+    for name, shares in attainments.items():
+        if (named := f"{name}_attainment") in read:
+            columns[named] = rounded(shares)
+    return columns

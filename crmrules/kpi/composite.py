@@ -140,8 +140,8 @@ class Composite(BaseModel):
 
     Conditions and points may name each indicator's value (`margin`), its attainment as a share
     (`margin_attainment`) and its score after the steps so far (`margin_score`), the lowest and the highest
-    score of all that have a weight (`lowest_score`, `highest_score`), and from step 5 on the composite so
-    far (`score`). In the `expression` a bare name is the score, `margin_score` is the same.
+    score of all that make the composite (`lowest_score`, `highest_score`), and from step 5 on the composite
+    so far (`score`). In the `expression` a bare name is the score, `margin_score` is the same.
     """
 
     model_config = Frozen

@@ -33,7 +33,7 @@ class Names:
     and its attainment (`margin_score`, `margin_attainment`), `lowest_score`, `highest_score` and `score`.
 
     types: of the indicators' values. scored, attained: which of them have a score, an attainment.
-    composite: whether there is a composite yet, `score`.
+    composite, extremes: whether there is `score`, and the lowest and the highest.
     """
 
     def __init__(
@@ -43,11 +43,12 @@ class Names:
         attained: Collection[str] | None = None,
         *,
         composite: bool = True,
+        extremes: bool = True,
     ) -> None:
         names = [*types]
         names += [f"{name}_score" for name in scored]
         names += [f"{name}_attainment" for name in (scored if attained is None else attained)]
-        names += [LOWEST, HIGHEST, *([SCORE] if composite else [])]
+        names += [*([LOWEST, HIGHEST] if extremes else []), *([SCORE] if composite else [])]
         self.types: Schema = dict.fromkeys(names, NUMBER) | dict(types)
         self.twofold = {name for name, count in Counter(names).items() if count > 1}
 

@@ -355,6 +355,17 @@ def test_the_contributions_to_a_sum_are_its_parts() -> None:
     assert found.adjustments[0].points.tolist() == [pytest.approx(3)]
 
 
+def test_the_lowest_score_of_an_expression_is_of_those_that_it_reads() -> None:
+    declared = {
+        "kind": "expression",
+        "expression": "a + b",
+        "gates": [{"when": "lowest_score < 50", "because": "one below 50"}],
+    }
+    weights = {"a": 0.0, "b": 0.0, "c": 0.0}
+    found = score(declared, {"a": [60.0, 40.0], "b": [60.0, 60.0], "c": [10.0, 90.0]}, weights)
+    assert found.score.tolist() == [120, 0]
+
+
 # laws
 
 thousandths = st.integers(0, 200_000).map(lambda whole: whole / 1000)

@@ -1,12 +1,15 @@
 """A declaration against the indicators of a model."""
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from crmrules.errors import CrmRulesError
-from crmrules.kpi.composing import Composing, composed, problems
+from crmrules.kpi.composing import Composing, Ordering, composed, problems
 from crmrules.kpi.composite import Composite
+from crmrules.kpi.rank import ranks
 from crmrules.types import NUMBER, Type
 
 TYPES = {"revenue": Type("money", 2), "margin": NUMBER, "visits": NUMBER}
@@ -65,3 +68,22 @@ def test_once_checked_it_runs_on_any_rows() -> None:
     nobody = composing.run({"revenue": [], "margin": []}, [])
     assert nobody.score.tolist() == []
     assert [*nobody.contributions] == ["revenue", "margin"]
+
+
+def test_what_breaks_ties_is_computed_over_the_same_names() -> None:
+    money = np.array([500, 700], dtype=np.int64)
+    found = composed(Composite(), {"revenue": [80, 80], "margin": [80, 80]}, WEIGHTS)
+    ordering = Ordering(["revenue", "-visits", "margin_attainment + score"], TYPES, WEIGHTS)
+    columns = ordering.columns(
+        found,
+        {"revenue": (money, TYPES["revenue"]), "visits": (np.array([3.0, math.nan]), NUMBER)},
+        {"margin": [0.5, 0.8]},
+    )
+    first, second, third = (column.tolist() for column in columns)
+    assert first == [5, 7]
+    assert second[0] == -3
+    assert math.isnan(second[1])
+    assert third == [80.5, 80.8]
+    assert ranks(found.score, ties="order", order=columns).tolist() == [2, 1]
+    with pytest.raises(CrmRulesError, match="unknown name `lowest_score`"):
+        Ordering(["lowest_score"], TYPES, WEIGHTS)
