@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
+from crmrules.errors import shown
 from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.period import Unit
 from crmrules.kpi.period_table import PeriodTable
@@ -15,24 +16,32 @@ from crmrules.kpi.week_periods import WeekPeriods
 
 
 def _unit(value: object) -> object:
-    return {"unit": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"unit": value}
+    if not isinstance(value, Mapping | CalendarPeriods):
+        raise ValueError(
+            f"{shown(value)} is no kind of period: write period: month, or period: {{unit: quarter, …}}"
+        )
+    return value
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, PeriodTable) or (isinstance(value, Mapping) and "table" in value):
-        return "table"
-    if isinstance(value, WeekPeriods) or (isinstance(value, Mapping) and "weeks" in value):
-        return "weeks"
-    return "calendar"
+    for kind, form, telling in (
+        ("by table", PeriodTable, {"table", "gaps"}),
+        ("by weeks", WeekPeriods, {"weeks", "year_ends", "week_53"}),
+    ):
+        if isinstance(value, form) or (isinstance(value, Mapping) and telling & value.keys()):
+            return kind
+    return "by calendar"
 
 
 DeclaredPeriods = Annotated[
     Annotated[
         CalendarPeriods,
         BeforeValidator(_unit, json_schema_input_type=Unit | CalendarPeriods),
-        Tag("calendar"),
+        Tag("by calendar"),
     ]
-    | Annotated[WeekPeriods, Tag("weeks")]
-    | Annotated[PeriodTable, Tag("table")],
+    | Annotated[WeekPeriods, Tag("by weeks")]
+    | Annotated[PeriodTable, Tag("by table")],
     Discriminator(_kind),
 ]
