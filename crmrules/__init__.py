@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crmrules.errors import (
-        CalendarCoverageError,
         CrmRulesError,
         ExpressionError,
         FieldError,
@@ -36,7 +35,6 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Behind": "crmrules.triggers",
-    "CalendarCoverageError": "crmrules.errors",
     "Claims": "crmrules.policy.claims",
     "Collision": "crmrules.policy.collision",
     "Condition": "crmrules.policy",
@@ -68,7 +66,6 @@ _HOMES = {
 
 __all__ = [
     "Behind",
-    "CalendarCoverageError",
     "Claims",
     "Collision",
     "Condition",

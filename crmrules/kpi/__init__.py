@@ -5,7 +5,6 @@ from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Grade, Model
 from crmrules.kpi.period import Period
-from crmrules.kpi.period_table import PeriodTable
 from crmrules.kpi.standing import Result, Standing
 
-__all__ = ["Grade", "Indicator", "Linear", "Measure", "Model", "Period", "PeriodTable", "Result", "Standing"]
+__all__ = ["Grade", "Indicator", "Linear", "Measure", "Model", "Period", "Result", "Standing"]
