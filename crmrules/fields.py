@@ -162,6 +162,37 @@ def _day(value: object) -> object:
 Day = Annotated[dt.date, BeforeValidator(_day, json_schema_input_type=str)]
 """A day in a declaration, ISO text or a date; whole numbers, which could mean anything, are refused."""
 
+_PERCENT = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)\s*%\s*\Z")
+
+
+def _share(value: object) -> object:
+    if type(value) is bool:
+        raise ValueError(f"{str(value).lower()} is no number: write one such as 0.8 or 80%")
+    found = _PERCENT.match(value) if isinstance(value, str) else None
+    return float(Decimal(found[1]) / 100) if found else value
+
+
+_Written = (
+    Annotated[float, pydantic.Field(gt=0)]
+    | Annotated[str, pydantic.Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$")]
+)
+Share = Annotated[
+    float,
+    pydantic.Field(gt=0, allow_inf_nan=False),
+    BeforeValidator(_share, json_schema_input_type=_Written),
+]
+"""A share of the target, above 0: 0.5, or "50%"."""
+
+Number = Annotated[
+    float,
+    pydantic.Field(allow_inf_nan=False),
+    BeforeValidator(
+        _share,
+        json_schema_input_type=float | Annotated[str, pydantic.Field(pattern=r"^\s*-?\d+(\.\d+)?\s*%\s*$")],
+    ),
+]
+"""A number of any sign, which may be written as a percent: -0.05, or "-5%"."""
+
 
 OnBadRow = Literal["error", "quarantine"]
 
@@ -328,4 +359,4 @@ def bind_record(
     return bound
 
 
-__all__ = ["BadRow", "CrmRulesError", "Day", "Field", "Source", "bind_record"]
+__all__ = ["BadRow", "CrmRulesError", "Day", "Field", "Number", "Share", "Source", "bind_record"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crmrules import Field, FieldError, Source
 from crmrules.binding import bind_frame, bind_records
+from crmrules.fields import Number, Share
 from crmrules.frames import rows_of
 
 IDS = Source(name="orders", fields={"who": {"type": "text", "role": "subject"}, "customer": "text"})
@@ -66,3 +67,28 @@ def test_a_float_among_ids_is_an_error_that_names_the_row() -> None:
 def test_a_subject_is_declared_as_text(kind: str) -> None:
     with pytest.raises(pydantic.ValidationError, match="declare it as text"):
         Source(name="orders", fields={"who": {"type": kind, "role": "subject"}})
+
+
+NUMBER: pydantic.TypeAdapter[float] = pydantic.TypeAdapter(Number)
+SHARE: pydantic.TypeAdapter[float] = pydantic.TypeAdapter(Share)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"), [("80%", 0.8), (" 97.5 % ", 0.975), ("-5%", -0.05), (0.8, 0.8), (3, 3.0)]
+)
+def test_a_number_may_be_written_as_a_percent(written: object, number: float) -> None:
+    assert NUMBER.validate_python(written) == number
+
+
+@pytest.mark.parametrize("wrong", [True, "half", "5%%", None, float("nan"), float("inf")])
+def test_what_is_no_number_is_refused(wrong: object) -> None:
+    for kind in (NUMBER, SHARE):
+        with pytest.raises(pydantic.ValidationError):
+            kind.validate_python(wrong)
+
+
+def test_a_share_is_above_zero() -> None:
+    assert SHARE.validate_python("50%") == 0.5
+    for wrong in ("0%", "-5%", -0.1, 0):
+        with pytest.raises(pydantic.ValidationError, match="greater than 0"):
+            SHARE.validate_python(wrong)

@@ -1,10 +1,35 @@
 """Measures, indicators and models: from credited records to scores, grades and ranks."""
 
-from crmrules.kpi.curve import Linear
+from crmrules.kpi.band import Band, Loss
+from crmrules.kpi.curve import Curve, Linear, Points
 from crmrules.kpi.indicator import Indicator
+from crmrules.kpi.lookup import Table
+from crmrules.kpi.matrix import Axis, Matrix
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Grade, Model
 from crmrules.kpi.period import Period
+from crmrules.kpi.pieces import TierPart
 from crmrules.kpi.standing import Result, Standing
+from crmrules.kpi.tier import Tier
+from crmrules.kpi.tiers import Tiers
 
-__all__ = ["Grade", "Indicator", "Linear", "Measure", "Model", "Period", "Result", "Standing"]
+__all__ = [
+    "Axis",
+    "Band",
+    "Curve",
+    "Grade",
+    "Indicator",
+    "Linear",
+    "Loss",
+    "Matrix",
+    "Measure",
+    "Model",
+    "Period",
+    "Points",
+    "Result",
+    "Standing",
+    "Table",
+    "Tier",
+    "TierPart",
+    "Tiers",
+]

@@ -10,13 +10,12 @@ import pydantic
 from pydantic import BaseModel, BeforeValidator, Field
 
 from crmrules.errors import CrmRulesError
-from crmrules.fields import Frozen
+from crmrules.fields import Frozen, Share
 from crmrules.kpi.period import MONTHS, Period, Unit
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.trigger import (
     Severity,
-    Share,
     TriggerRule,
     basis,
     figures,

@@ -6,9 +6,10 @@ import datetime as dt
 from typing import Literal, final
 from zoneinfo import ZoneInfo
 
+from crmrules.fields import Share
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
-from crmrules.triggers.trigger import Share, TriggerRule, basis, figures, kind, no_data, period_state, reached
+from crmrules.triggers.trigger import TriggerRule, basis, figures, kind, no_data, period_state, reached
 
 
 @kind

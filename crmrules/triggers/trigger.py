@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from pydantic_core import core_schema
 
 from crmrules.errors import CrmRulesError, did_you_mean, shown
@@ -32,19 +31,6 @@ _EXACT = decimal.Context(prec=1_000, rounding=decimal.ROUND_FLOOR)
 _SIGNS = {("higher", True): "≥", ("higher", False): "<", ("lower", True): "≤", ("lower", False): ">"}
 
 Severity = Literal["info", "warning", "critical"]
-_PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*\Z")
-
-
-def _share(value: object) -> object:
-    found = _PERCENT.match(value) if isinstance(value, str) else None
-    return float(Decimal(found[1]) / 100) if found else value
-
-
-_Written = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$")]
-Share = Annotated[
-    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_share, json_schema_input_type=_Written)
-]
-"""A share of the target: 0.5, or "50%"."""
 
 
 class TriggerRule(BaseModel):
