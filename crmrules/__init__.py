@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crmrules.errors import (
+        CalendarCoverageError,
         CrmRulesError,
         ExpressionError,
         FieldError,
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Behind": "crmrules.triggers",
+    "CalendarCoverageError": "crmrules.errors",
     "Claims": "crmrules.policy.claims",
     "Collision": "crmrules.policy.collision",
     "Condition": "crmrules.policy",
@@ -66,6 +68,7 @@ _HOMES = {
 
 __all__ = [
     "Behind",
+    "CalendarCoverageError",
     "Claims",
     "Collision",
     "Condition",

@@ -6,6 +6,7 @@ mistake compares `code`, which never changes. The sentence is for people and may
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -123,6 +124,25 @@ class ExpressionError(CrmRulesError):
 @final
 class RecordError(CrmRulesError):
     """A record that cannot be counted, such as one that counts but has no date."""
+
+
+@final
+class CalendarCoverageError(CrmRulesError):
+    """A calendar was asked for a day beyond those that it knows.
+
+    `calendar` is its name, `day` the day that was asked for, `coverage` the first and the last day it knows.
+    """
+
+    def __init__(self, calendar: str, day: dt.date, coverage: tuple[dt.date, dt.date]) -> None:
+        super().__init__(
+            "W101",
+            f"calendar {calendar} knows {coverage[0]} to {coverage[1]}, and {day} lies beyond",
+            hint="update the library it comes from; or list the days under `holidays:` and `workdays:` and "
+            "say `until:` which day they are complete; or write beyond: weekdays to assume weekdays",
+        )
+        self.calendar = calendar
+        self.day = day
+        self.coverage = coverage
 
 
 @final

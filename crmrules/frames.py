@@ -288,6 +288,43 @@ def looked_up(
     return frame.with_columns(*(each[at].alias(name) for name, each in series.items()))
 
 
+def computed(
+    frame: Frame, column: nw.Expr, function: Callable[[NDArray[np.float64]], NDArray[np.float64]], name: str
+) -> Frame:
+    """The frame with a further column of numbers: what a function of arrays makes of one, NaN is missing.
+
+    Raises FieldError (F107) for a lazy engine that calls no Python.
+    """
+    import narwhals as nw
+    import numpy as np
+
+    backend = frame.implementation
+    if backend.is_polars():
+        import polars as pl
+
+        # By itself, since narwhals has no function of a lazy column.
+        found = pl.col(PLACE).map_batches(
+            lambda values: pl.Series(function(values.to_numpy()), dtype=pl.Float64),
+            return_dtype=pl.Float64,
+            is_elementwise=True,
+        )
+        native: Any = frame.with_columns(column.alias(PLACE)).to_native()
+        return nw.from_native(native.with_columns(found.fill_nan(None).alias(name)).drop(PLACE))  # type: ignore[no-any-return]
+    if is_lazy(frame):
+        raise FieldError(
+            "F107",
+            "this engine finds no weeks, semi-months or listed periods",
+            hint="collect the frame, or use Polars or DuckDB's Arrow",
+        )
+    values = frame.select(column.cast(nw.Float64).alias(PLACE))[PLACE]
+    given = np.asarray(values.to_numpy(), dtype=np.float64)
+    series = nw.new_series(name, function(given), nw.Float64(), backend=backend)
+    if backend.is_pandas_like():
+        host: Any = frame.to_native()
+        series = nw.from_native(series.to_native().set_axis(host.index), series_only=True)
+    return frame.with_columns(series).with_columns(nw.col(name).fill_nan(None))
+
+
 def numbers(column: nw.Expr) -> nw.Expr:
     """A column of any numeric type as float64 in which NaN is missing."""
     import narwhals as nw

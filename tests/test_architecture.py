@@ -12,12 +12,12 @@ PACKAGE = Path(__file__).parents[1] / "crmrules"
 
 FRONT = "crmrules/__init__.py"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "types", "money", "tables", "fields", "files", "frames", "binding"),
+    ("errors", "document", "types", "money", "tables", "fields", "files", "frames", "binding"),
     ("expr",),
     ("policy",),
     ("kpi",),
     ("triggers",),
-    ("rulebook", "document"),
+    ("rulebook",),
     (FRONT,),
     ("cli", "demo", "__main__"),
 )

@@ -8,6 +8,7 @@ from crmrules.kpi.matrix import Axis, Matrix
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Grade, Model
 from crmrules.kpi.period import Period
+from crmrules.kpi.period_table import PeriodTable
 from crmrules.kpi.pieces import TierPart
 from crmrules.kpi.standing import Result, Standing
 from crmrules.kpi.tier import Tier
@@ -25,6 +26,7 @@ __all__ = [
     "Measure",
     "Model",
     "Period",
+    "PeriodTable",
     "Points",
     "Result",
     "Standing",

@@ -20,7 +20,7 @@ from crmrules.expr.check import Checked, Schema, check
 from crmrules.fields import BadRow, Source
 from crmrules.kpi.grouping import SEPARATOR, Grouping, Keyed, Themselves
 from crmrules.kpi.measure import Aggregated, Credits, Slot, aggregated
-from crmrules.kpi.period import Period, Unit
+from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.pulled import ORDERED, PULLED, SINGLE, Pulled, tied
 from crmrules.policy.crediting import Crediting
 from crmrules.types import Type
@@ -43,15 +43,17 @@ class Cut:
     period: only this one; through: only up to this one; until: only records dated up to this day.
     """
 
-    unit: Unit
+    periods: Periods
     grouping: Grouping = field(default_factory=Themselves)
     period: Period | None = None
     until: dt.date | None = None
     through: Period | None = None
 
-    def holds(self, period: Period) -> bool:
-        """Whether records of a period are meant."""
-        return self.period in (None, period) and (self.through is None or period <= self.through)
+    def holds(self, index: int | None, day: dt.date) -> bool:
+        """Whether records of a day are meant, whose period has that number, or None in a gap."""
+        if self.period is not None and index != self.period.index:
+            return False
+        return self.through is None or day <= self.through.end
 
 
 def is_later(until: dt.date | None, *days: object) -> bool:
@@ -261,6 +263,15 @@ class Feed:
             "M103",
             f"{where}: the roster does not say to whom {shown(subject)} belongs",
             hint="add the subject to the roster, or what is missing in its row there",
+        )
+
+    def refuse_gap(self, row: object, day: dt.date, periods: Periods) -> NoReturn:
+        """Say that a record that counts lies in no period."""
+        raise RecordError(
+            "P102",
+            f"source `{self.source.name}`, row {shown(row)}: the record counts on {day}, which lies in no "
+            "period",
+            hint=periods.around(day),
         )
 
     def refuse_sum(self, subject: str, period: Period) -> NoReturn:

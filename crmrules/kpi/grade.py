@@ -191,6 +191,8 @@ class Forced(BaseModel):
         """
         import numpy as np
 
+        if len(order) < len(self.order):
+            raise ValueError(f"{len(self.order)} columns break ties, {len(order)} are given: pass `order`")
         where = placed(scores, groups, order if self.ties == "order" else ())
         place = where.last if self.ties == "together_down" else where.first
         grades = np.full(len(np.asarray(scores)), -1, dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -40,17 +40,24 @@ class Grid:
         return found
 
 
-def grid_of(totals: Sequence[Totals], cut: Cut) -> Grid:
-    """A row for everybody on the roster or in the records, in every period from the first to the last."""
+def grid_of(totals: Sequence[Totals], cut: Cut, also: Iterable[tuple[str | None, Period]] = ()) -> Grid:
+    """A row for everybody on the roster or in the records, in every period from the first to the last.
+
+    also: subjects and periods beside those of the records.
+    """
+    rows = [*also]
     subjects = {*cut.grouping.subjects}.union(*(each.subjects for each in totals))
+    subjects |= {subject for subject, _ in rows if subject is not None}
     if cut.period is not None:
         periods = [cut.period]
     else:
         indexes = {index for each in totals for index in each.periods.tolist()}
+        indexes |= {period.index for _, period in rows}
         if cut.through is not None:
             indexes.add(cut.through.index)
         elif cut.until is not None:
-            indexes.add(Period.of(cut.until, cut.unit).index)
+            latest = cut.periods.index_of(cut.until)
+            indexes |= set() if latest is None else {latest}
         periods = _between(min(indexes), max(indexes), cut) if indexes else []
     names = sorted(subjects)
     return Grid(
@@ -60,7 +67,7 @@ def grid_of(totals: Sequence[Totals], cut: Cut) -> Grid:
 
 def _between(first: int, last: int, cut: Cut) -> list[Period]:
     """All periods from the first to the last. Raises RecordError (M106) for a span that no company has."""
-    span = Period(cut.unit, first), Period(cut.unit, last)
+    span = Period(cut.periods, first), Period(cut.periods, last)
     if last - first >= MOST_PERIODS:
         raise RecordError(
             "M106",

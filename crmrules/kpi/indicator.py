@@ -22,14 +22,16 @@ class Indicator(BaseModel):
     """A named expression over measures, with target, direction, curve and weight.
 
     value: an expression over measures (`won / (won + lost)`), or with aggregates of its own where there is
-    one source; the measure of the indicator's own name if not said. target: what 100 % is, in the unit of
-    the value; an indicator without target is shown and does not count. direction: `lower` where less is
-    better. weight: any positive scale; 0 is shown and scored, and does not count.
+    one source; the measure of the indicator's own name if not said. model: in place of a value, another
+    model, whose composite is the value; without a target it is the score as well. target: what 100 % is, in
+    the unit of the value; an indicator without target is shown and does not count. direction: `lower` where
+    less is better. weight: any positive scale; 0 is shown and scored, and does not count.
     """
 
     model_config = Frozen
 
     value: str | None = None
+    model: str | None = None
     target: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     direction: Direction = "higher"
     curve: Curve = Linear()
@@ -37,7 +39,9 @@ class Indicator(BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Indicator:
-        if self.target is None and self.weight > 0:
+        if self.model is not None and self.value is not None:
+            raise ValueError("the composite of a model is the value: leave `value` or `model` out")
+        if not self.scored and self.weight > 0:
             raise ValueError(
                 "an indicator with a weight needs a target: write target: 100, or leave the weight out"
             )
@@ -46,6 +50,11 @@ class Indicator(BaseModel):
                 "where lower is better, a value of 0 is beyond every score: give the curve a cap"
             )
         return self
+
+    @property
+    def scored(self) -> bool:
+        """Whether it has a score: by a target, or as the composite of another model."""
+        return self.target is not None or self.model is not None
 
     def attainment(self, actual: Any, target: Any = None) -> NDArray[np.float64]:
         """The share of the target that each value comes to.

@@ -9,8 +9,9 @@ import pydantic
 from pydantic import BaseModel, Field
 
 from crmrules.fields import Frozen
+from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.indicator import Indicator
-from crmrules.kpi.period import Unit
+from crmrules.kpi.period_kinds import DeclaredPeriods
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +58,7 @@ class Model(BaseModel):
 
     subject: str | tuple[str, ...] = SUBJECT
     unknown: Literal["add", "drop", "error"] | None = None
-    period: Unit = "month"
+    period: DeclaredPeriods = CalendarPeriods(unit="month")
     indicators: Annotated[dict[str, Indicator], Field(min_length=1)]
     grades: tuple[Grade, ...] = ()
 
@@ -103,7 +104,7 @@ class Model(BaseModel):
     @property
     def weightless(self) -> bool:
         """Whether there are targets and none of them weighs anything, so that there is no composite."""
-        targeted = [each for each in self.indicators.values() if each.target is not None]
+        targeted = [each for each in self.indicators.values() if each.scored]
         return bool(targeted) and not any(each.weight for each in targeted)
 
     def graded(self, scores: NDArray[np.float64]) -> tuple[str | None, ...]:

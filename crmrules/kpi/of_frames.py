@@ -13,7 +13,7 @@ from crmrules.fields import BadRow
 from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.grouping import Grouped, Keyed, Themselves
 from crmrules.kpi.measure import Slot, part
-from crmrules.kpi.period import MONTHS, Period
+from crmrules.kpi.period import Period
 from crmrules.kpi.pulled import ORDERED, Pulled, collapse
 from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
 from crmrules.policy.tree import rolled_up_columns
@@ -60,7 +60,7 @@ class OfFrames:
         masked = frame.select(SUBJECT, PERIOD, *columns)
         groups = frames.collected(masked.group_by(SUBJECT, PERIOD).agg(*sums))
         subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
-        if groups[SUBJECT].null_count() or np.isnan(periods).any():
+        if groups[SUBJECT].null_count() or (periods != np.floor(periods)).any():
             self.refuse(data)
         if len(groups) and groups["@len"].max() > money.LARGEST_SUM // money.LARGEST:
             self.refuse_overflow(masked)
@@ -82,9 +82,10 @@ class OfFrames:
         """
         nw, feed, cut = self.nw, self.feed, self.cut
         date, id_field = feed.role("date"), feed.source.role("id")
-        dated = cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
+        by_day = cut.periods.needs_days
+        dated = by_day or cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
         wanted = [*feed.fields, *([date] if dated else []), *([id_field] if located and id_field else [])]
-        bound = binding.bind_frame(feed.source, data, wanted, month=True, numbered=located)
+        bound = binding.bind_frame(feed.source, data, wanted, month=not by_day, numbered=located)
         frame = bound.frame
         lines = [Line(feed.role("subject"), CREDIT, False)]
         if self.crediting is not None:
@@ -108,17 +109,20 @@ class OfFrames:
         """The frame with the period of each record, without those after the cut's last day."""
         nw, cut = self.nw, self.cut
         moved = self.crediting is not None and self.crediting.moves_day
-        period = frames.months_of_days(nw.col(DAY)) if moved else nw.col(binding.MONTH)
+        moment = self.feed.source.fields[date].declared.kind == "datetime"
         if cut.until:
             limit = frames.carried(cut.until + dt.timedelta(days=1))
             assert isinstance(limit, float)
-            moment = self.feed.source.fields[date].declared.kind == "datetime"
             limits = {date: limit * (frames.MICROSECONDS_A_DAY if moment else 1.0)}
             limits |= {DAY: limit} if moved else {}
             for name, beyond in limits.items():
                 frame = frame.filter((nw.col(name) < beyond) | nw.col(name).is_null())
-        if MONTHS[cut.unit] > 1:
-            period = frames.floored(period, float(MONTHS[cut.unit]))
+        days = nw.col(DAY if moved else date)
+        if moment and not moved:
+            days = frames.days_of_microseconds(days)
+        period = cut.periods.of_columns(days, frames.months_of_days(days) if moved else nw.col(binding.MONTH))
+        if period is None:
+            return frames.computed(frame, days, cut.periods.indexes, PERIOD)
         if not frame.implementation.is_pandas_like():
             # Whole numbers group faster; numpy has none that can be missing.
             period = period.cast(nw.Int32)
@@ -244,7 +248,7 @@ class OfFrames:
             sums = masked.select(SUBJECT, PERIOD, column).group_by(SUBJECT, PERIOD).agg(nw.col("@sum").sum())
             large = sums.filter(nw.col("@sum").abs() > float(money.LARGEST_SUM)).sort(PERIOD, SUBJECT)
             for row in frames.rows_of(large.head(1)):
-                feed.refuse_sum(str(row[SUBJECT]), Period(self.cut.unit, int(row[PERIOD])))  # type: ignore[call-overload]
+                feed.refuse_sum(str(row[SUBJECT]), Period(self.cut.periods, int(row[PERIOD])))  # type: ignore[call-overload]
 
     def elementary(self, slot: Slot, name: str) -> list[nw.Expr]:
         column = self.nw.col(name)
@@ -274,9 +278,13 @@ class OfFrames:
         frame, lines, _ = self.counted(data, located=True)
         named = [frames.ROW, *([id_field] if id_field else [])]
         grouped = self.by_subject(frame, lines, named)
-        odd = grouped.filter(nw.col(SUBJECT).is_null() | nw.col(PERIOD).is_null())
+        outside = nw.col(PERIOD).cast(nw.Float64) > nw.col(PERIOD).cast(nw.Float64).floor()
+        odd = grouped.filter(nw.col(SUBJECT).is_null() | nw.col(PERIOD).is_null() | outside)
         row: dict[str, Any] = frames.rows_of(odd.select(*named, PERIOD).sort(frames.ROW).head(1))[0]
         record = frame.filter(nw.col(frames.ROW) == row[frames.ROW])
+        where = row[id_field] if id_field else row[frames.ROW]
+        if row[PERIOD] is not None and row[PERIOD] % 1:
+            feed.refuse_gap(where, self.day_of(record), self.cut.periods)
         columns = dict.fromkeys(name for line in lines for name in (line.to, line.share))
         found: Any = frames.rows_of(record.select(*columns))[0]
         payees = [found[line.to] for line in lines if found[line.share] > 0.0]
@@ -285,7 +293,7 @@ class OfFrames:
         lost = [each for each in payees if not grouping.of(each, self.day_of(record), keys)]
         subject = lost[0] if lost else payees[0]
         key = grouping.missing(keys) if isinstance(grouping, Keyed) else None
-        feed.refuse(row[id_field] if id_field else row[frames.ROW], subject, row[PERIOD] is not None, key)
+        feed.refuse(where, subject, row[PERIOD] is not None, key)
 
     def day_of(self, record: frames.Frame) -> dt.date:
         """The day of one record, any day where it has none."""

@@ -71,7 +71,7 @@ class OfRecords:
                 for (group, index), tally in tallies.items():
                     units = tally.values[position]
                     if isinstance(units, int) and abs(units) > money.LARGEST_SUM:
-                        feed.refuse_sum(group, Period(self.cut.unit, index))
+                        feed.refuse_sum(group, Period(self.cut.periods, index))
             columns[slot] = self.read(slot, values)
         periods = np.array([index for _, index in tallies], dtype=np.int64)
         subjects = [subject for subject, _ in tallies]
@@ -95,13 +95,15 @@ class OfRecords:
             if not isinstance(day, dt.date):
                 feed.refuse(where, lost, dated=False)
             plain_day = day.date() if isinstance(day, dt.datetime) else day
-            period = Period.of(plain_day, cut.unit)
-            if is_later(cut.until, plain_day, row[date]) or not cut.holds(period):
+            index = cut.periods.index_of(plain_day)
+            if is_later(cut.until, plain_day, row[date]) or not cut.holds(index, plain_day):
                 continue
+            if index is None:
+                feed.refuse_gap(where, plain_day, cut.periods)
             if () in lines:
                 key = cut.grouping.missing(row) if isinstance(cut.grouping, Keyed) else None
                 feed.refuse(where, lost, dated=True, key=key)
-            yield row, credits, {(member, period.index): at for member, at in rolled_up(lines).items()}
+            yield row, credits, {(member, index): at for member, at in rolled_up(lines).items()}
 
     def decided(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, object, Decided]]:
         """Each record with what is decided of it."""

@@ -7,18 +7,19 @@ records, and records one by one too, end in these arrays. A curve exists once.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 from crmrules.errors import ExpressionError, FieldError, RecordError, Span, closest, did_you_mean
 from crmrules.expr import tree
-from crmrules.expr.check import Schema, has_aggregate
+from crmrules.expr.check import Schema, check, has_aggregate
 from crmrules.expr.parse import parse
 from crmrules.kpi.feed import Cut, Feed, Totals
-from crmrules.kpi.grid import grid_of
+from crmrules.kpi.grid import Grid, grid_of
 from crmrules.kpi.grouping import SEPARATOR, UNKNOWN, Above, Grouping, Keyed, Loose, Themselves
 from crmrules.kpi.model import SCORE_DIGITS, SUBJECT, TREE, Model
+from crmrules.kpi.nested import composites
 from crmrules.kpi.period import Period
 from crmrules.kpi.prepared import Prepared, prepared
 from crmrules.kpi.roster import Roster
@@ -26,6 +27,7 @@ from crmrules.kpi.scorecard import Figures, Scorecard
 from crmrules.kpi.statement import Explainer
 from crmrules.kpi.values import Values, numbers
 from crmrules.policy.tree import Tree
+from crmrules.types import NUMBER
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +45,8 @@ class Plan:
         self.fields = tuple(key for key in model.keys if key in fields)
         self.measures: dict[str, Prepared] = {}
         self.indicators: dict[str, Prepared] = {}
+        self.inner: dict[str, str] = {}
+        self.nested: dict[str, Plan] = {}
         self.reading: list[str] = []
 
     def add_measure(self, name: str, text: str, feed: Feed) -> None:
@@ -66,6 +70,15 @@ class Plan:
             found = prepared(text, self.schema)
             self._keep(found)
         self.indicators[name] = found
+
+    def add_nested(self, name: str) -> None:
+        """An indicator that is the composite of another model; these come before all that read them.
+
+        The other model's plan is put into `nested` when it is made.
+        """
+        self.inner[name] = str(self.model.indicators[name].model)
+        node = tree.Name(name)
+        self.indicators[name] = Prepared(tree.text(node), check(node, {}, measures={name: NUMBER}))
 
     def _add_read(self, name: str, node: tree.Node, text: str, feed: Feed | None) -> None:
         """The indicators that another one reads; one that is broken by itself stays unknown."""
@@ -95,10 +108,12 @@ class Plan:
         """Let the passes keep what is wanted over several periods."""
         for name in found.windowed():
             read = self.named(name)
-            if read.earlier:
+            if read.earlier or name in self.inner:
                 raise ExpressionError(
                     "E110",
-                    f"`{name}` looks at other periods already: {read.text}",
+                    f"`{name}` is the composite of a model"
+                    if name in self.inner
+                    else f"`{name}` looks at other periods already: {read.text}",
                     text=found.text,
                     span=Span(0, len(found.text)),
                     hint="take the year or the last periods of a measure",
@@ -121,6 +136,21 @@ class Plan:
     def looks_back(self) -> bool:
         """Whether a period needs those before it."""
         return any(each.earlier for each in (*self.measures.values(), *self.indicators.values()))
+
+    def _rows_of(self, cards: Mapping[str, Scorecard]) -> Iterator[tuple[str | None, Period]]:
+        """The rows that the models within this one add: their periods, and subjects of the same kind."""
+        for name, card in cards.items():
+            same = self.nested[name].model.keys == self.model.keys
+            yield from ((subject if same else None, period) for subject, period in card.keys)
+
+    def _composites(
+        self, cards: Mapping[str, Scorecard], grid: Grid, roster: Roster | None
+    ) -> dict[str, NDArray[np.float64]]:
+        """The columns of the models within this one."""
+        return {
+            name: composites(card, self.model, self.nested[name].model, grid, roster)
+            for name, card in cards.items()
+        }
 
     @property
     def feeds(self) -> list[Feed]:
@@ -145,19 +175,20 @@ class Plan:
         Raises FieldError, RecordError for data that does not fit; see `Feed.totals`.
         """
         grouping = self.grouping(roster, tree)
-        if period is not None and period.unit != self.model.period:
-            raise RecordError(
-                "M105",
-                f"`{period}` is a {period.unit}, the model `{self.name}` goes by the {self.model.period}",
-                hint="name a period such as " + str(Period.of(period.start, self.model.period)),
-            )
+        if period is not None:
+            period = self.of_model(period)
         back = self.looks_back
         only, through = (None, period) if back else (period, None)
         cut = Cut(self.model.period, grouping, only, until, through)
         totals = {id(feed): feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds}
         notes = self._without_unknown(totals, roster)
-        grid = grid_of([*totals.values()], cut)
-        card = self.finished(Values(grid, totals, self.named), roster or Roster())
+        inner = {
+            name: plan.score(data, roster, tree=tree, period=only, until=until)
+            for name, plan in self.nested.items()
+        }
+        grid = grid_of([*totals.values()], cut, self._rows_of(inner))
+        given = self._composites(inner, grid, roster)
+        card = self.finished(Values(grid, totals, self.named, given), roster or Roster())
         if back and period is not None:
             card = card.narrowed(period)
         aside = [*roster.quarantined] if roster else []
@@ -166,7 +197,7 @@ class Plan:
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
         if quarantined:
             notes.append(_told(len(quarantined)))
-        if not any(each.subjects for each in totals.values()):
+        if not inner and not any(each.subjects for each in totals.values()):
             notes.append(f"no record counts{f' in {period}' if period else ''}")
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
         return replace(
@@ -208,6 +239,18 @@ class Plan:
             )
         return [f"not on the roster, so not on the card: {listed}"]
 
+    def of_model(self, period: Period) -> Period:
+        """A period as one of the model's. Raises RecordError (M105) where the model has none such."""
+        periods = self.model.period
+        found = periods.same(period)
+        if found is None:
+            raise RecordError(
+                "M105",
+                f"`{period}` is a {period.unit}, the model `{self.name}` goes by the {periods.name}",
+                hint=periods.example,
+            )
+        return found
+
     def grouping(self, roster: Roster | None, tree: Tree | None) -> Grouping:
         """From payees to the model's subjects. Raises RecordError (M104) where nothing tells them."""
         keys = [None if key not in self.fields else key for key in self.model.keys]
@@ -245,6 +288,8 @@ class Plan:
                 target = np.full(len(grid.keys), indicator.target)
                 attainment = indicator.attainment(numbers(actual, found.kind, found.digits), target)
                 points = indicator.curve.points(attainment)
+            elif indicator.model is not None:
+                points = numbers(actual, found.kind, found.digits)
             figures[name] = Figures(actual, found, target, attainment, points, indicator.weight)
         score = _composite(figures, len(grid.keys))
         # Adding 0.0 turns -0.0 into 0.0.

@@ -121,7 +121,7 @@ class Scorecard:
 
     def standing(self, subject: str, period: str | Period) -> Standing:
         """One row as a value. Raises CrmRulesError (K101, K102) for what is not on the card."""
-        wanted = Period.parse(period) if isinstance(period, str) else period
+        wanted = self._period(period)
         row = self._rows.get((subject, wanted))
         if row is not None:
             return self._standing(row)
@@ -135,6 +135,12 @@ class Scorecard:
             f"period {wanted} is not on the card",
             hint=f"it goes from {periods[0]} to {periods[-1]}, by the {periods[0].unit}",
         )
+
+    def _period(self, period: str | Period) -> Period:
+        """A period of the model, by its key or by that of another kind with the same days."""
+        if isinstance(period, str):
+            return self.model.period.parse(period)
+        return self.model.period.same(period) or period
 
     def _standing(self, row: int) -> Standing:
         subject, period = self.keys[row]
@@ -200,15 +206,13 @@ class Scorecard:
         kinds = {"subject": "text", "period": "text"}
         for name, figures in self.figures.items():
             columns[name], kinds[name] = _plain(figures)
-            if figures.target is None:
+            if figures.points is None:
                 continue
-            columns[f"{name}_target"] = figures.target
-            columns[f"{name}_attainment"] = _finite(figures.attainment, len(self))
-            columns[f"{name}_score"] = _finite(figures.points, len(self))
-            columns[f"{name}_contribution"] = _finite(figures.contribution, len(self))
-            kinds |= {
-                f"{name}_{step}": "number" for step in ("target", "attainment", "score", "contribution")
-            }
+            steps = {"score": figures.points, "contribution": figures.contribution}
+            if figures.target is not None:
+                steps = {"target": figures.target, "attainment": figures.attainment, **steps}
+            columns |= {f"{name}_{step}": _finite(column, len(self)) for step, column in steps.items()}
+            kinds |= dict.fromkeys((f"{name}_{step}" for step in steps), "number")
         columns |= {"score": self.score, "grade": [*self.grade]}
         columns["rank"] = [None if rank != rank else int(rank) for rank in self.rank.tolist()]
         return columns, {**kinds, "score": "number", "grade": "text", "rank": "integer"}
@@ -256,18 +260,18 @@ class Scorecard:
 
         period: only this one. most: at most so many rows.
         """
-        wanted = Period.parse(period) if isinstance(period, str) else period
+        wanted = None if period is None else self._period(period)
         rows = [row for row, key in enumerate(self.keys) if wanted is None or key[1] == wanted]
         rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
         heads = ["Rank", "Subject", "Period"]
         shown_rows = rows if most is None else rows[:most]
         for name, figures in self.figures.items():
-            heads += [name] if figures.target is None else [name, POINTS]
+            heads += [name] if figures.points is None else [name, POINTS]
         # A narrow terminal leaves out the indicators' points first, then what only informs, then the rest.
         points = [column for column, head in enumerate(heads) if head == POINTS]
-        informing = [heads.index(name) for name, each in self.figures.items() if each.target is None]
+        informing = [heads.index(name) for name, each in self.figures.items() if each.points is None]
         others = [
-            heads.index(name) for name in reversed(self.figures) if self.figures[name].target is not None
+            heads.index(name) for name in reversed(self.figures) if self.figures[name].points is not None
         ]
         optional = [*reversed(points), *reversed(informing), *others]
         table = Table(f"Scorecard `{self.name}`", [*heads, "Composite", "Grade"], optional)
@@ -280,7 +284,7 @@ class Scorecard:
             for name, figures in self.figures.items():
                 result = self._result(name, row)
                 cells.append(cell(result.actual, digits=digits[name]))
-                if figures.target is not None:
+                if figures.points is not None:
                     cells.append(cell(result.score, digits=1))
             table.add(
                 [*cells, cell(_known(self.score, row), digits=1), self.grade[row] or ""], tone=self._tone(row)

@@ -213,6 +213,9 @@ class Explainer:
         if prepared.feed is not None:
             return Explained(result, prepared.text, Step(prepared.text, result.actual), {})
         checked = prepared.checked
+        if result.name in self.plan.inner:
+            formula = f"the composite of `{self.plan.inner[result.name]}`"
+            return Explained(result, formula, Step(prepared.text, result.actual), {})
         texts = {name: self.plan.named(name).text for name in checked.fields if name not in prepared.earlier}
         alone = isinstance(checked.tree, tree.Name) and not prepared.earlier
         formula = texts[checked.fields[0]] if alone else prepared.text

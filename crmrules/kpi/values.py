@@ -29,14 +29,21 @@ if TYPE_CHECKING:
 class Values:
     """What expressions come to on the rows of a grid, each computed once.
 
-    named: the measures, and whatever else expressions read by name.
+    named: the measures, and whatever else expressions read by name. given: columns that are known already.
     """
 
-    def __init__(self, grid: Grid, totals: Mapping[int, Totals], named: Callable[[str], Prepared]) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        totals: Mapping[int, Totals],
+        named: Callable[[str], Prepared],
+        given: Mapping[str, Column] | None = None,
+    ) -> None:
         self.grid = grid
         self.totals = totals
         self.rows = {feed: grid.rows(each) for feed, each in totals.items()}
         self.named = named
+        self.given = given or {}
         self.slots: dict[tuple[int, Slot, Window | None], Column] = {}
         self.known: dict[tuple[int, Window | None], Column] = {}
 
@@ -53,6 +60,8 @@ class Values:
 
     def read(self, wanted: Prepared, name: str, window: Window | None = None) -> Column:
         """The value of a name that an expression reads."""
+        if name in self.given:
+            return self.given[name]
         if name in wanted.earlier:
             return self._earlier(wanted.earlier[name])
         if wanted.feed is not None:
@@ -178,10 +187,9 @@ class Values:
         periods = self.grid.periods
         if window.function == "rolling":
             return [max(place - window.count + 1, 0) for place in range(len(periods))]
-        return [
-            next(before for before in range(place + 1) if periods[before].year == periods[place].year)
-            for place in range(len(periods))
-        ]
+        years = [period.year for period in periods]
+        first = {year: place for place, year in reversed([*enumerate(years)])}
+        return [first[year] for year in years]
 
 
 def _missing(column: Column) -> Any:

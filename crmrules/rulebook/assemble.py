@@ -62,7 +62,10 @@ def assembled(book: Rulebook) -> Built:
     for name, model in book.models.items():
         plan, problems = _plan(book, name, model, measures, feeds)
         built.plans[name] = plan
+        problems += _nested_problems(book, name, model)
         built.problems += [(("models", name, *path), error) for path, error in problems]
+    for plan in built.plans.values():
+        plan.nested = {name: built.plans[model] for name, model in plan.inner.items() if model in built.plans}
     built.policies = feeds.creditings
     built.problems += [*_trigger_problems(book)]
     if book.roster is not None and book.roster not in book.sources:
@@ -86,9 +89,7 @@ def _plan(
     problems = list[Located]()
     fields = _key_fields(book, model)
     if model.weightless:
-        targeted = ", ".join(
-            each for each, declared in model.indicators.items() if declared.target is not None
-        )
+        targeted = ", ".join(each for each, declared in model.indicators.items() if declared.scored)
         weightless = CrmRulesError(
             "B218",
             "all weights are zero, so there is no composite",
@@ -151,12 +152,51 @@ def _filled(
         plan.add_measure(measure, book.measures[measure].value, copied(feed))
     default = feeds.default()
     for indicator, declared in model.indicators.items():
+        if declared.model is not None:
+            plan.add_nested(indicator)
+    for indicator, declared in model.indicators.items():
         try:
             plan.add_indicator(indicator, copied(default) if default is not None else None)
         except CrmRulesError as error:
             path: Path = ("indicators", indicator)
             problems.append(((*path, "value") if declared.value else path, error))
     return plan
+
+
+def _nested_problems(book: Rulebook, name: str, model: Model) -> Iterator[Located]:
+    for indicator, declared in model.indicators.items():
+        path: Path = ("indicators", indicator, "model")
+        if declared.model is None:
+            continue
+        if declared.model not in book.models:
+            yield path, _unknown("B214", "model", declared.model, book.models)
+            continue
+        inner = book.models[declared.model]
+        if (way := _way_back(book, declared.model, name)) is not None:
+            what = f"the models are part of one another: {' → '.join([name, *way])}"
+            yield path, CrmRulesError("B219", what, hint="leave one of them out")
+        elif inner.period != model.period:
+            what = (
+                f"`{declared.model}` goes by the {inner.period.name}, and `{name}` by the {model.period.name}"
+            )
+            yield path, CrmRulesError("B219", what, hint="give both the same period")
+        elif len(inner.keys) > 1 and inner.keys != model.keys:
+            what = f"`{declared.model}` is about other subjects than `{name}`"
+            yield (
+                path,
+                CrmRulesError("B219", what, hint="nest a model of the same subject, or of one above"),
+            )
+
+
+def _way_back(book: Rulebook, start: str, goal: str, seen: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+    """The models from one to another by their indicators, None where there is no way."""
+    way = (*seen, start)
+    if start == goal:
+        return way
+    if start in seen or start not in book.models:
+        return None
+    inner = [each.model for each in book.models[start].indicators.values() if each.model is not None]
+    return next((found for each in inner if (found := _way_back(book, each, goal, way)) is not None), None)
 
 
 def _roster_names(book: Rulebook) -> list[str]:
@@ -211,9 +251,9 @@ def _trigger_problems(book: Rulebook) -> Iterator[Located]:
                     "B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"
                 ),
             )
-        for unit in dict.fromkeys(model.period for model in models):
+        for periods in dict.fromkeys(model.period for model in models):
             try:
-                trigger.check(unit)
+                trigger.check(periods)
             except CrmRulesError as error:
                 yield ("triggers", name), error
         for role in trigger.tell:

@@ -201,10 +201,11 @@ class Rulebook(BaseModel):
                 )
         # A generator yields its records once, and they are gone through more often than that.
         data = {name: records_of(each) if is_records(each) else each for name, each in data.items()}
-        wanted = Period.parse(period) if isinstance(period, str) else period
+        plan = self.plan(model)
+        wanted = plan.model.period.parse(period) if isinstance(period, str) else period
         until = self.local(now).date() if now is not None else None
         roster = self._roster(data)
-        card = self.plan(model).score(data, roster, tree=self._tree(data), period=wanted, until=until)
+        card = plan.score(data, roster, tree=self._tree(data), period=wanted, until=until)
         if self.roster is None or roster is not None:
             return card
         note = f"without `{self.roster}`, nobody who has no record is on the card, and managers are not known"

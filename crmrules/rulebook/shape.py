@@ -66,6 +66,7 @@ _EXAMPLES = {
     "to": "to: salesperson",
     "share": "share: 0.5",
     "original": "original: original_id",
+    "year_ends": "year_ends: last saturday of january",
 }
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from crmrules.errors import CrmRulesError
 from crmrules.fields import Frozen, Share
-from crmrules.kpi.period import MONTHS, Period, Unit
+from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.trigger import (
@@ -71,18 +71,18 @@ class Due(BaseModel):
             raise ValueError("a time of day is local: write it without a zone")
         return time
 
-    def refuse_beyond(self, unit: Unit) -> None:
-        """Raise CrmRulesError (T104) for a month that periods of the unit do not have."""
-        if self.month is not None and self.month > MONTHS[unit]:
+    def refuse_beyond(self, periods: Periods) -> None:
+        """Raise CrmRulesError (T104) for a month that the periods do not have."""
+        if self.month is not None and self.month > periods.months:
             raise CrmRulesError(
                 "T104",
-                f"a {unit} has no month {self.month}",
-                hint=f"write 1 to {MONTHS[unit]}, or leave it out",
+                f"a {periods.name} has no month {self.month}",
+                hint=f"write 1 to {periods.months}, or leave it out" if periods.months else "leave it out",
             )
 
     def date(self, period: Period) -> dt.date:
         """The day of a period. Raises CrmRulesError (T104) for a month that it does not have."""
-        self.refuse_beyond(period.unit)
+        self.refuse_beyond(period.periods)
         span = period if self.month is None else period.month(self.month)
         days = (span.end - span.start).days + 1
         place = self.day if self.day > 0 else days + 1 + self.day
@@ -119,9 +119,9 @@ class Behind(TriggerRule):
 
     step: ClassVar[str] = "due"
 
-    def check(self, unit: Unit) -> None:
+    def check(self, periods: Periods) -> None:
         """Refuse a month beyond the period."""
-        self.by.refuse_beyond(unit)
+        self.by.refuse_beyond(periods)
 
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """Fired or not, at a moment; exactly the opposite of `reached` at the same share."""

@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 
 from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.fields import Frozen
-from crmrules.kpi.period import Unit
+from crmrules.kpi.period import Periods
 from crmrules.kpi.standing import Figure, Result, Standing
 from crmrules.triggers import message
 from crmrules.triggers.decision import Decision, Outcome
@@ -69,8 +69,8 @@ class TriggerRule(BaseModel):
         """What the trigger decides about one row of a card at a moment (with a time zone)."""
         raise NotImplementedError
 
-    def check(self, unit: Unit) -> None:
-        """Raise CrmRulesError for what does not go with periods of a unit; nothing, unless a kind says so."""
+    def check(self, periods: Periods) -> None:
+        """Raise CrmRulesError for what does not go with a model's periods; nothing, unless a kind says so."""
 
     def result(self, standing: Standing) -> Result:
         """The indicator of a row. Raises CrmRulesError (T101) if the row has none of that name."""

@@ -145,6 +145,11 @@ def test_equal_scores_on_a_boundary() -> None:
     assert ordered.graded(points, order=[[1, 5, 5, 1, 1]]) == ("A", "A", "A", "B", "C")
 
 
+def test_ties_are_not_broken_by_nothing() -> None:
+    with pytest.raises(ValueError, match="1 columns break ties, 0 are given"):
+        Forced(shares=LETTERS, ties="order", order=("revenue",)).graded([80, 80])
+
+
 def test_each_period_and_team_is_distributed_by_itself() -> None:
     halves = Forced(shares={"A": 50, "B": 50})
     assert halves.graded([1, 2, 3, 4]) == ("B", "B", "A", "A")

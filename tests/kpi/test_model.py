@@ -55,7 +55,7 @@ def test_bands_that_do_not_make_sense_are_refused(bands: list[tuple[str, float |
         model(grades=[{"grade": grade, "at_least": bound} for grade, bound in bands])
 
 
-@pytest.mark.parametrize("wrong", [{"indicators": {}}, {"period": "week"}, {"subjects": "x"}])
+@pytest.mark.parametrize("wrong", [{"indicators": {}}, {"period": "fortnight"}, {"subjects": "x"}])
 def test_a_model_without_indicators_or_of_unknown_parts_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(pydantic.ValidationError):
         model(**wrong)

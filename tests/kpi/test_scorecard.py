@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from crmrules import CrmRulesError, Model, Scorecard, Source
+from crmrules import CrmRulesError, Model, Period, Scorecard, Source
 from crmrules.errors import cells
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.score import Plan
@@ -190,16 +190,17 @@ def test_who_is_not_on_the_card_is_said_with_who_may_be_meant() -> None:
 @pytest.mark.parametrize("key", ["2026-12", "2025-11", "2026", "2026-Q4"])
 def test_a_period_that_is_not_on_the_card_is_said_with_those_that_are(key: str) -> None:
     with pytest.raises(CrmRulesError) as caught:
-        scored(rows()).standing("Ann", key)
+        scored(rows()).standing("Ann", Period.parse(key))
     assert caught.value.code == "K102"
     assert "2026-10" in caught.value.hint
     assert "2026-11" in caught.value.hint
 
 
-def test_a_misspelt_period_is_no_period() -> None:
+@pytest.mark.parametrize("key", ["Q4 2026", "2026-Q4", "2026"])
+def test_a_key_that_is_misspelt_or_of_another_kind_is_no_period_of_the_model(key: str) -> None:
     with pytest.raises(CrmRulesError) as caught:
-        scored(rows()).explain("Ann", "Q4 2026")
-    assert caught.value.code == "P101"
+        scored(rows()).explain("Ann", key)
+    assert (caught.value.code, caught.value.hint) == ("P101", "write it as 2026-11")
 
 
 def test_the_card_lists_the_best_first_within_each_period() -> None:

@@ -86,7 +86,7 @@ def test_what_the_loader_takes_the_schema_takes(changes: dict[str, object]) -> N
         {"policies": {"counted": {}}},
         {"policies": {"counted": {"default": 1, "rules": [{"when": "amount > 1", "credit": 1}]}}},
         {"models": {"sales": {"indicators": {"revenue": {"target": 0}}}}},
-        {"models": {"sales": {"period": "week", "indicators": {"revenue": {}}}}},
+        {"models": {"sales": {"period": "fortnight", "indicators": {"revenue": {}}}}},
         {"triggers": {"hit": {"kind": "reech", "indicator": "revenue"}}},
         {"triggers": {"hit": {**REACHED, "share": "half"}}},
         {"triggers": {"hit": {**REACHED, "tell": []}}},

@@ -1,1 +1,51 @@
 """Where reminders are kept until they are delivered: states, occurrences, deliveries."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crmrules.triggers.outbox.memory import MemoryStore
+    from crmrules.triggers.outbox.protocol import Conflict, Session, Store, committed
+    from crmrules.triggers.outbox.records import Delivery, Dirty, Event, Instance, Occurrence, Silence
+    from crmrules.triggers.outbox.sqlite import SqliteStore
+
+_HOMES = {
+    "Conflict": "protocol",
+    "Delivery": "records",
+    "Dirty": "records",
+    "Event": "records",
+    "Instance": "records",
+    "MemoryStore": "memory",
+    "Occurrence": "records",
+    "Session": "protocol",
+    "Silence": "records",
+    "SqliteStore": "sqlite",
+    "Store": "protocol",
+    "committed": "protocol",
+}
+
+__all__ = [
+    "Conflict",
+    "Delivery",
+    "Dirty",
+    "Event",
+    "Instance",
+    "MemoryStore",
+    "Occurrence",
+    "Session",
+    "Silence",
+    "SqliteStore",
+    "Store",
+    "committed",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -58,7 +58,7 @@ class Session(Protocol):
     def save(self, instances: Iterable[Instance]) -> None:
         """Keep instances as they are now, with the revision that they were read with (0: there was none).
 
-        Raises Conflict (T201) where another session has saved one meanwhile.
+        Raises Conflict (O101) where another session has saved one meanwhile.
         """
         ...
 
@@ -77,7 +77,7 @@ class Session(Protocol):
     def seal(self, members: Iterable[str], envelope: Delivery) -> bool:
         """Put waiting deliveries of a digest into one: they become `collected`, the envelope is kept.
 
-        Returns False, and changes nothing, where the envelope is there already. Raises Conflict (T201)
+        Returns False, and changes nothing, where the envelope is there already. Raises Conflict (O101)
         where a member waits no more.
         """
         ...
@@ -134,7 +134,7 @@ class Store(Protocol):
     def transaction(self) -> AbstractContextManager[Session]:
         """A transaction that commits at the end, and rolls back on an exception.
 
-        Raises Conflict (T201) where the database gave way to another transaction.
+        Raises Conflict (O101) where the database gave way to another transaction.
         """
         ...
 
@@ -154,7 +154,8 @@ class Store(Protocol):
         """What became of a leased delivery: delivered, failed, withdrawn, or waiting until `retry_at`.
 
         delivery: as `lease` gave it. Returns False, and changes nothing, where the lease has passed to
-        another; what was delivered is delivered all the same.
+        another; what was delivered is delivered all the same. Waiting without an error is given back
+        unsent, and counts as no attempt.
         """
         ...
 
@@ -162,7 +163,7 @@ class Store(Protocol):
 def committed(store: Store, work: Callable[[Session], Answer], *, attempts: int = 5) -> Answer:
     """Run `work` in a transaction, from its beginning again where another transaction was there first.
 
-    work: changes nothing but the session. Raises the last Conflict (T201) after so many attempts.
+    work: changes nothing but the session. Raises the last Conflict (O101) after so many attempts.
     """
     for _ in range(attempts - 1):
         try:

@@ -1,0 +1,87 @@
+"""A model within another: personal 70 %, team 30 %, by hand."""
+
+import pytest
+
+from crmrules import RecordError, Rulebook, RulebookError
+
+BOOK = """
+sources:
+  orders:
+    fields:
+      number: {type: text, role: id}
+      who: {type: text, role: subject}
+      day: {type: date, role: date}
+      amount: money(2)
+  team:
+    fields:
+      name: {type: text, role: subject}
+      boss: {type: text, role: manager}
+roster: team
+measures: {revenue: sum(amount)}
+models:
+  teams: {subject: manager, indicators: {revenue: {target: 1000, weight: 1}}}
+  own: {indicators: {revenue: {target: 200, weight: 1}}}
+  all:
+    indicators:
+      own: {model: own, weight: 70}
+      team: {model: teams, weight: 30}
+      both: {value: own + team}
+      before: {value: prior(team)}
+"""
+TEAM = [{"name": "Ann", "boss": "Mo"}, {"name": "Bo", "boss": "Mo"}, {"name": "Cy", "boss": "Flo"}]
+ORDERS = [
+    {"number": "1", "who": "Ann", "day": "2026-01-05", "amount": "100"},
+    {"number": "2", "who": "Bo", "day": "2026-01-09", "amount": "300"},
+    {"number": "3", "who": "Cy", "day": "2026-02-09", "amount": "500"},
+]
+
+
+def test_the_composite_of_the_team_is_an_indicator_of_each_member() -> None:
+    card = Rulebook.parse(BOOK).score({"orders": ORDERS, "team": TEAM}, model="all")
+    ann = card.standing("Ann", "2026-01")
+    assert (ann.results["own"].score, ann.results["team"].score) == (50.0, 40.0)
+    assert ann.score == pytest.approx(0.7 * 50 + 0.3 * 40)
+    assert ann.results["both"].actual == 90.0
+    cy = card.standing("Cy", "2026-02")
+    assert cy.score == pytest.approx(0.7 * 250 + 0.3 * 50)
+    assert card.standing("Ann", "2026-02").results["before"].actual == 40.0
+
+
+def test_one_period_gives_the_same_as_all_of_them() -> None:
+    book = Rulebook.parse(BOOK)
+    data = {"orders": ORDERS, "team": TEAM}
+    whole = book.score(data, model="all").standing("Cy", "2026-02")
+    assert book.score(data, model="all", period="2026-02").standing("Cy", "2026-02") == whole
+
+
+def test_the_statement_says_whose_composite_it_is() -> None:
+    card = Rulebook.parse(BOOK).score({"orders": ORDERS, "team": TEAM}, model="all")
+    assert "team = the composite of `teams`" in str(card.explain("Ann", "2026-01"))
+
+
+def test_a_nested_model_may_have_a_target_of_its_own() -> None:
+    text = BOOK.replace("own: {model: own, weight: 70}", "own: {model: own, target: 80, weight: 70}")
+    ann = Rulebook.parse(text).score({"orders": ORDERS, "team": TEAM}, model="all").standing("Ann", "2026-01")
+    assert (ann.results["own"].actual, ann.results["own"].score) == (50.0, 62.5)
+
+
+def test_without_the_roster_nobody_knows_the_team() -> None:
+    with pytest.raises(RecordError, match="there is no roster"):
+        Rulebook.parse(BOOK).score({"orders": ORDERS}, model="all")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "said"),
+    [
+        ("model: teams", "model: team", "B214", "did you mean `teams`?"),
+        ("own: {model: own,", "own: {model: all,", "B219", "all → all"),
+        ("own: {indicators", "own: {period: year, indicators", "B219", "`own` goes by the year"),
+        ("own: {model: own,", "own: {model: own, value: revenue,", "B203", "leave `value` or `model` out"),
+        ("before: {value: prior(team)}", "before: {value: ytd(team)}", "E110", "is the composite of a model"),
+    ],
+)
+def test_a_model_that_cannot_be_nested_is_refused(old: str, new: str, code: str, said: str) -> None:
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.parse(BOOK.replace(old, new, 1))
+    assert caught.value.problems[0].code == code, str(caught.value)
+    assert said in str(caught.value)
