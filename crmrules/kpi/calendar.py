@@ -126,6 +126,10 @@ class Weekdays:
         return day.weekday() not in self._off
 
 
+WEEKDAYS_ALONE: Calendar = Weekdays()
+"""What holds where no calendar is named."""
+
+
 @final
 class China:
     """Mainland China by the notices of the State Council: holidays, days in lieu and make-up days (调休).

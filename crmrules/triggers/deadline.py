@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, ClassVar, Literal, final
+from collections.abc import Mapping
+from typing import ClassVar, Literal, final
 from zoneinfo import ZoneInfo
 
-import pydantic
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import PrivateAttr
 
-from crmrules.errors import CrmRulesError
-from crmrules.fields import Frozen, Share
-from crmrules.kpi.period import Period, Periods
+from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.fields import Share
+from crmrules.kpi.calendar import WEEKDAYS_ALONE, Calendar, guessed
+from crmrules.kpi.period import Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
+from crmrules.triggers.due import Due
 from crmrules.triggers.trigger import (
     Severity,
     TriggerRule,
@@ -24,87 +26,6 @@ from crmrules.triggers.trigger import (
     period_state,
     reached,
 )
-
-
-def _time(value: object) -> object:
-    """YAML 1.2 leaves 18:00 a text; a time needs no seconds."""
-    if isinstance(value, str):
-        try:
-            return dt.time.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is no time of day: write it as 18:00") from None
-    if not isinstance(value, dt.time):
-        # YAML 1.1 reads 18:00 as 1080, which would pass for seconds.
-        raise ValueError('a time of day is a text: write it as "18:00", in quotes')
-    return value
-
-
-@final
-class Due(BaseModel):
-    """A moment within a period, by the local clock.
-
-    day: the day of the period, from 1; with `month` the day of that month of the period (from 1).
-    Negative days count from the end: -1 is the last. A day beyond the end is the last one, so that the
-    31st of a February is the 28th or 29th. time: of day; midnight at the start of the day if not said.
-
-    >>> Due(day=-1, time="18:00").instant(Period.parse("2026-11"), ZoneInfo("Asia/Shanghai")).isoformat()
-    '2026-11-30T18:00:00+08:00'
-    """
-
-    model_config = Frozen
-
-    day: int
-    month: Annotated[int, Field(ge=1, le=12)] | None = None
-    time: Annotated[dt.time, BeforeValidator(_time, json_schema_input_type=str)] = dt.time()
-
-    @pydantic.field_validator("day")
-    @classmethod
-    def _not_zero(cls, day: int) -> int:
-        if day == 0 or not -366 <= day <= 366:
-            raise ValueError("a day is 1 to 366, or -1 to -366 from the end: the last day is -1")
-        return day
-
-    @pydantic.field_validator("time")
-    @classmethod
-    def _local(cls, time: dt.time) -> dt.time:
-        if time.tzinfo is not None:
-            raise ValueError("a time of day is local: write it without a zone")
-        return time
-
-    def refuse_beyond(self, periods: Periods) -> None:
-        """Raise CrmRulesError (T104) for a month that the periods do not have."""
-        if self.month is not None and self.month > periods.months:
-            raise CrmRulesError(
-                "T104",
-                f"a {periods.name} has no month {self.month}",
-                hint=f"write 1 to {periods.months}, or leave it out" if periods.months else "leave it out",
-            )
-
-    def date(self, period: Period) -> dt.date:
-        """The day of a period. Raises CrmRulesError (T104) for a month that it does not have."""
-        self.refuse_beyond(period.periods)
-        span = period if self.month is None else period.month(self.month)
-        days = (span.end - span.start).days + 1
-        place = self.day if self.day > 0 else days + 1 + self.day
-        return span.start + dt.timedelta(days=min(max(place, 1), days) - 1)
-
-    def instant(self, period: Period, zone: ZoneInfo) -> dt.datetime:
-        """The moment in a zone. A time that the clock skips is the first that it shows after the gap; one
-        that it shows twice is the first of the two."""
-        local = dt.datetime.combine(self.date(period), self.time)
-        moment = local.replace(tzinfo=zone, fold=0)
-        shown = moment.astimezone(dt.UTC).astimezone(zone)
-        if shown.replace(tzinfo=None) == local:
-            return moment
-        # In a gap the two folds stand for the offsets before and after it; the gap ends where they meet.
-        before = moment.utcoffset() or dt.timedelta()
-        after = local.replace(tzinfo=zone, fold=1).utcoffset() or dt.timedelta()
-        low, high = (local - max(before, after)), (local - min(before, after))
-        while high - low > dt.timedelta(seconds=1):
-            middle = low + (high - low) / 2
-            offset = middle.replace(tzinfo=dt.UTC).astimezone(zone).utcoffset()
-            low, high = (middle, high) if offset == before else (low, middle)
-        return high.replace(microsecond=0, tzinfo=dt.UTC).astimezone(zone)
 
 
 @kind
@@ -119,6 +40,14 @@ class Behind(TriggerRule):
 
     step: ClassVar[str] = "due"
 
+    _calendar: Calendar | None = PrivateAttr(default=None)
+
+    def with_calendars(self, calendars: Mapping[str, Calendar]) -> Behind:
+        """The same trigger by the calendar that its date names. Raises CrmRulesError (W104) without it."""
+        found = self.model_copy()
+        found._calendar = _named(self.by.calendar, calendars)
+        return found
+
     def check(self, periods: Periods) -> None:
         """Refuse a month beyond the period."""
         self.by.refuse_beyond(periods)
@@ -126,15 +55,25 @@ class Behind(TriggerRule):
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """Fired or not, at a moment; exactly the opposite of `reached` at the same share."""
         result = self.result(standing)
-        due = self.by.instant(standing.period, zone)
+        calendar = self._calendar or _named(self.by.calendar, {})
+        period = standing.period
+        due = self.by.instant(period, zone, calendar)
+        assumed = (
+            guessed(calendar, *sorted((period.start, due.date()))) if due and self.by.by_calendar else ""
+        )
 
         def decided(outcome: Outcome, code: str, reason: str) -> Decision:
             found = basis(result, self.share)
-            return Decision(name, standing, self.step, outcome, code, reason, now, found, due)
+            told = f"{reason}; {assumed}" if assumed else reason
+            return Decision(name, standing, self.step, outcome, code, told, now, found, due)
 
         state = period_state(standing, now, zone)
         if state == "closed":
-            return decided("closed", "PERIOD_CLOSED", f"{standing.period} is over")
+            late = due is not None and due.date() > period.end
+            beyond = f" before it is due, at {due:%Y-%m-%d %H:%M}" if late else ""
+            return decided("closed", "PERIOD_CLOSED", f"{period} is over{beyond}")
+        if due is None:
+            return decided("not_due", "NO_SUCH_DAY", f"{period} has no day on which it is due")
         if now.astimezone(dt.UTC) < due:  # within one zone Python compares the clocks, not the moments
             return decided("not_due", "NOT_DUE", f"it is due at {due:%Y-%m-%d %H:%M}")
         met = reached(result, self.share)
@@ -143,3 +82,13 @@ class Behind(TriggerRule):
         if met:
             return decided("not_met", "AT_TARGET_AT_DEADLINE", figures(result, self.share))
         return decided("fired", "BELOW_TARGET_AT_DEADLINE", figures(result, self.share))
+
+
+def _named(name: str | None, calendars: Mapping[str, Calendar]) -> Calendar:
+    """The calendar of a name, weekdays if none is named."""
+    if name is None:
+        return WEEKDAYS_ALONE
+    if name not in calendars:
+        hint = did_you_mean(name, calendars) if calendars else "declare it under `calendars:`"
+        raise CrmRulesError("W104", f"there is no calendar `{name}`", hint=hint)
+    return calendars[name]

@@ -16,6 +16,7 @@ from pydantic_core import core_schema
 
 from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.fields import Frozen
+from crmrules.kpi.calendar import Calendar
 from crmrules.kpi.period import Periods
 from crmrules.kpi.standing import Figure, Result, Standing
 from crmrules.triggers import message
@@ -68,6 +69,10 @@ class TriggerRule(BaseModel):
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """What the trigger decides about one row of a card at a moment (with a time zone)."""
         raise NotImplementedError
+
+    def with_calendars(self, calendars: Mapping[str, Calendar]) -> TriggerRule:
+        """The trigger by the calendars that it names; itself, unless a kind goes by calendars."""
+        return self
 
     def check(self, periods: Periods) -> None:
         """Raise CrmRulesError for what does not go with a model's periods; nothing, unless a kind says so."""

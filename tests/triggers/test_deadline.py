@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 import pydantic
 import pytest
 
+from crmrules import CrmRulesError
+from crmrules.kpi.calendar import China, Extended, Overridden, Weekdays
 from crmrules.kpi.period import Period
 from crmrules.kpi.standing import Result, Standing
 from crmrules.triggers import Behind, Decision, Due
@@ -99,3 +101,57 @@ def test_there_is_no_such_day(day):
 def test_a_time_is_a_local_time_of_day_in_quotes(time):
     with pytest.raises(pydantic.ValidationError, match="time of day"):
         Due(day=1, time=time)
+
+
+def of_china(now: str, **by: object) -> Decision:
+    row = Standing("plan", "u7", Period.parse("2026-02"), {"sales": Result("sales", 1.0, 100.0, 0.01)})
+    due = Due.model_validate({"calendar": "cn", **by})
+    trigger = Behind(indicator="sales", share=0.5, by=due).with_calendars({"cn": China(), "de": Weekdays()})
+    shanghai = ZoneInfo("Asia/Shanghai")
+    return trigger.evaluate("t", row, dt.datetime.fromisoformat(now).replace(tzinfo=shanghai), shanghai)
+
+
+def test_a_deadline_goes_by_the_calendar_that_it_names():
+    # trigger_timelines.md, S21: the 20th of February 2026 is a holiday, the working day before it the 14th.
+    assert of_china("2026-02-13T23:00", day=20, shift="preceding").outcome == "not_due"
+    assert of_china("2026-02-14T00:00", day=20, shift="preceding").outcome == "fired"
+    assert of_china("2026-02-23T23:00", day=20, shift="following").outcome == "not_due"
+    assert of_china("2026-02-24T00:00", day=20, shift="following").outcome == "fired"
+
+
+def test_a_calendar_that_is_named_has_to_be_given():
+    row = Standing("plan", "u7", Period.parse("2026-02"), {"sales": Result("sales", 1.0, 100.0, 0.01)})
+    trigger = Behind(indicator="sales", share=0.5, by=Due(working_day=5, calendar="cn"))
+    with pytest.raises(CrmRulesError, match="no calendar `cn`") as caught:
+        trigger.evaluate("t", row, dt.datetime(2026, 2, 20, tzinfo=RIGA), RIGA)
+    assert caught.value.code == "W104"
+    with pytest.raises(CrmRulesError, match="there is `ch`"):
+        trigger.with_calendars({"ch": China()})
+    unnamed = Behind(indicator="sales", share=0.5, by=Due(working_day=5)).with_calendars({"cn": China()})
+    assert unnamed.evaluate("t", row, dt.datetime(2026, 2, 6, tzinfo=RIGA), RIGA).outcome == "fired"
+
+
+def test_a_period_without_the_day_is_never_due():
+    decision = evaluated(Due(day=32, overflow="skip"), dt.datetime(2021, 10, 31, tzinfo=RIGA))
+    assert (decision.outcome, decision.code, decision.scheduled_at) == ("not_due", "NO_SUCH_DAY", None)
+
+
+def test_what_is_due_after_its_period_says_so():
+    # 31 October 2021 is a Sunday.
+    late = Due(day=31, shift="following")
+    decision = evaluated(late, dt.datetime(2021, 11, 1, 9, tzinfo=RIGA))
+    assert decision.outcome == "closed"
+    assert "before it is due, at 2021-11-01" in decision.reason
+    modified = Due(day=31, shift="modified_following")
+    assert evaluated(modified, dt.datetime(2021, 10, 29, 9, tzinfo=RIGA)).outcome == "fired"
+
+
+def test_days_that_are_only_assumed_are_said():
+    guess = Overridden(Extended(China()), frozenset([dt.date(2099, 1, 1)]))
+    row = Standing("plan", "u7", Period.parse("2099-01"), {"sales": Result("sales", 1.0, 100.0, 0.01)})
+    trigger = Behind(indicator="sales", share=0.5, by=Due(working_day=1, calendar="cn"))
+    decision = trigger.with_calendars({"cn": guess}).evaluate(
+        "t", row, dt.datetime(2099, 1, 5, tzinfo=RIGA), RIGA
+    )
+    assert decision.outcome == "fired"
+    assert "all weekdays there are taken as working days" in decision.reason
