@@ -86,7 +86,7 @@ def test_the_last_working_days_count_from_the_end():
     ("overflow", "expected"), [("clamp", "2026-10-30"), ("skip", None), ("next", "2026-11-11")]
 )
 def test_a_working_day_that_a_month_does_not_have(overflow, expected):
-    # October 2026 has 18 working days in China: the eighth of November makes it 26.
+    # October 2026 has 18 working days in China; the eighth one of November is on the 11th.
     found = Due(working_day=26, overflow=overflow).date(Period.parse("2026-10"), CHINA)
     assert found == (expected and day(expected))
 
