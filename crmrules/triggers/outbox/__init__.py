@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crmrules.triggers.outbox.database import DatabaseStore
+    from crmrules.triggers.outbox.database_tables import metadata
     from crmrules.triggers.outbox.memory import MemoryStore
     from crmrules.triggers.outbox.protocol import Conflict, Session, Store, committed
     from crmrules.triggers.outbox.records import Delivery, Dirty, Event, Instance, Occurrence, Silence
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Conflict": "protocol",
+    "DatabaseStore": "database",
     "Delivery": "records",
     "Dirty": "records",
     "Event": "records",
@@ -24,10 +27,12 @@ _HOMES = {
     "SqliteStore": "sqlite",
     "Store": "protocol",
     "committed": "protocol",
+    "metadata": "database_tables",
 }
 
 __all__ = [
     "Conflict",
+    "DatabaseStore",
     "Delivery",
     "Dirty",
     "Event",
@@ -39,6 +44,7 @@ __all__ = [
     "SqliteStore",
     "Store",
     "committed",
+    "metadata",
 ]
 
 

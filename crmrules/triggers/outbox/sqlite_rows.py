@@ -43,7 +43,7 @@ def ddl(prefix: str = PREFIX) -> list[str]:
             for each in table.columns
         ]
         if table.columns[0].kind == "serial":
-            lines[0] = f"{table.columns[0].name} INTEGER PRIMARY KEY AUTOINCREMENT"
+            lines[0] = f"{table.columns[0].name} INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
         else:
             lines.append(f"PRIMARY KEY ({', '.join(table.key)})")
         if table.unique:

@@ -66,8 +66,8 @@ class Table(Generic[Record]):
             if each.field
         }
 
-    def records(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Record]:
-        """The records of rows, whose moments are in UTC already."""
+    def records(self, rows: Iterable[Any]) -> Iterator[Record]:
+        """The records of rows by column, whose moments are in UTC already."""
         fields = [(each.name, each.field, each.kind) for each in self.columns if each.field]
         for row in rows:
             yield self.record(
@@ -165,6 +165,7 @@ DIRTY = Table(
         Column("cause", "long", "cause"),
     ),
     ("mark_id",),
+    indexes=(("tenant", "mark_id"),),
 )
 
 EVENT = Table(
