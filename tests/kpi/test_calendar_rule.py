@@ -138,3 +138,24 @@ def test_what_does_not_go_together_is_refused(text, said):
 def test_an_unknown_country_is_told_when_the_calendar_is_made():
     with pytest.raises(CrmRulesError, match="no holidays are known"):
         declared("country: XX").calendar()
+
+
+def test_weekdays_may_follow_where_the_lists_are_complete():
+    last = China().coverage[1].year + 1
+    rule = f"{{country: CN, beyond: weekdays, until: {last}-12-31, holidays: [{last}-02-11]}}"
+    found = declared(rule).calendar()
+    listed, later = dt.date(last, 12, 31), dt.date(last + 1, 1, 1)
+    assert guessed(found, dt.date(last, 1, 1), listed) == ""
+    assert f"nothing after {listed}" in guessed(found, listed, later)
+    assert found.is_working_day(later) is (later.weekday() < 5)
+    assert not found.is_working_day(dt.date(last, 2, 11))
+
+
+def test_a_country_whose_library_ends_goes_on_with_lists():
+    # The holidays of Sri Lanka end in the library with a year.
+    end = declared("country: LK").calendar().coverage[1]
+    following = end.year + 1
+    rule = f"{{country: LK, until: {following}-12-31, holidays: [{following}-05-01]}}"
+    found = declared(rule).calendar()
+    assert found.coverage[1] == dt.date(following, 12, 31)
+    assert not found.is_working_day(dt.date(following, 5, 1))

@@ -216,3 +216,24 @@ def test_a_shifted_day_is_a_working_day_on_its_side(month, number, how):
     plain, moved = Due(day=number).date(period), Due(day=number, shift=how).date(period, CHINA)
     assert CHINA.is_working_day(moved)
     assert moved <= plain if how == "preceding" else moved >= plain
+
+
+@pytest.mark.parametrize(
+    ("fields", "fits"),
+    [
+        ({"day": 20, "shift": "preceding", "calendar": "cn", "time": "18:00"}, True),
+        ({"working_day": -1, "month": 3}, True),
+        ({}, False),
+        ({"shift": "preceding"}, False),
+        ({"day": 20, "working_day": 5}, False),
+        ({"day": 20, "overflow": "wrap"}, False),
+    ],
+)
+def test_editors_accept_what_is_a_date(fields, fits):
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with the extra `dev`")
+    assert jsonschema.Draft202012Validator(Due.model_json_schema()).is_valid(fields) is fits
+    if fits:
+        assert Due(**fields)
+    else:
+        with pytest.raises(pydantic.ValidationError):
+            Due(**fields)
