@@ -113,6 +113,10 @@ class Presence:
                 )
         return found
 
+    def dates(self, who: str) -> tuple[object, ...]:
+        """All that is known of somebody: people with the same dates are there at the same times."""
+        return self.joined.get(who), self.left.get(who), tuple(self.away.get(who, ()))
+
     def there(
         self, who: str, start: dt.date, end: dt.date, prorate: Prorate, ramp: Ramp | None
     ) -> list[There] | None:

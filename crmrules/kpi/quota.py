@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from typing import Protocol, final
+from typing import final
 
 from crmrules import binding
 from crmrules.errors import CrmRulesError, FieldError, shown
 from crmrules.fields import BadRow, Source
-from crmrules.kpi.period import Period
+from crmrules.kpi.calendar_periods import calendar
+from crmrules.kpi.grouping import SEPARATOR
+from crmrules.kpi.period import Period, Periods, Unit
 from crmrules.kpi.spread import Whole, rounded
 from crmrules.kpi.target import EVERYBODY, Figure, QuotaTable, Terms
 from crmrules.types import Scalar
@@ -22,30 +24,42 @@ UNSAID = -1
 """The place of the rows that name no period, among the periods of a table."""
 
 
-class Keys(Protocol):
-    """The keys of periods, and the lengths around a day."""
-
-    def whole(self, key: str) -> Whole:
-        """The days of the period that a key names. Raises CrmRulesError for what is none."""
-
-    def around(self, day: dt.date, unit: str | None) -> Whole:
-        """The month, quarter or year around a day; the period of the card if no unit is named."""
+UNITS: tuple[Unit, ...] = ("month", "quarter", "half", "year", "week", "semi_month", "day")
+PLAIN: tuple[Unit, ...] = ("month", "week", "semi_month", "day")
+"""The units whose keys of the calendar mean the same days whenever a company's year begins."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class CalendarKeys:
-    """Months, quarters and years of the calendar, for a card that goes by one of them."""
+class Keys:
+    """The keys of periods that a table may hold: of the card's own kind, and of longer and shorter ones.
 
-    unit: str = "month"
+    >>> Keys(calendar("month")).whole("2026-Q4").start
+    datetime.date(2026, 10, 1)
+    """
+
+    periods: Periods
 
     def whole(self, key: str) -> Whole:
-        """See `Keys`. Raises CrmRulesError (P101)."""
-        return whole_of(Period.parse(key))
+        """The days of the period that a key names, by the year of the card.
 
-    def around(self, day: dt.date, unit: str | None) -> Whole:
-        """See `Keys`."""
-        return whole_of(Period.of(day, unit or self.unit))  # type: ignore[arg-type]
+        Raises CrmRulesError (P101) for what is none: `2026` is no year where these are called FY2026.
+        """
+        for periods in (self.periods, *map(self.periods.by, UNITS), *map(calendar, PLAIN)):
+            if (index := periods.index_of_key(key)) is not None:
+                return whole_of(Period(periods, index))
+        raise CrmRulesError(
+            "P101",
+            f"{shown(key)} is not a period",
+            hint=f"{self.periods.example}; or a year: {self.periods.by('year').example}",
+        )
+
+    def around(self, day: dt.date, unit: Unit | None) -> Whole:
+        """The month, quarter or year around a day; the period of the card if no unit is named.
+
+        Raises CrmRulesError (P102) for a day in a gap of a table.
+        """
+        return whole_of((self.periods.by(unit) if unit else self.periods).of(day))
 
 
 def whole_of(period: Period) -> Whole:
@@ -227,7 +241,7 @@ class _Reader:
         dated = declared.start is not None or declared.end is not None
         for place in table.about(declared.indicator, indicator):
             row, where = table.rows[place], table.ids[place]
-            subject, team = self._text(row, declared.subject), self._text(row, declared.team)
+            subject, team = self._subject(row, where), self._text(row, declared.team)
             first, last = self._days(row, where) if dated else (FIRST, None)
             for key, column in periods:
                 amount = row[column]
@@ -238,6 +252,21 @@ class _Reader:
                     raise self._not_positive(amount, column, where)
                 whole = self._whole(row, key, where)
                 yield _Row(where, subject, team, whole, first, last, amount, digits[column])
+
+    def _subject(self, row: Mapping[str, Scalar], where: object) -> str | None:
+        names = self.declared.keys
+        parts = [str(row[name]) for name in names if row[name] is not None]
+        if 0 < len(parts) < len(names):
+            missing = next(name for name in names if row[name] is None)
+            raise FieldError(
+                "Q111",
+                f"table `{self.source.name}`, row {shown(where)}: `{missing}` is missing",
+                source=self.source.name,
+                field=missing,
+                row=where,
+                hint="a row names the whole subject, or nothing of it if it is for all others",
+            )
+        return EVERYBODY if EVERYBODY in parts else SEPARATOR.join(parts) or None
 
     def _text(self, row: Mapping[str, Scalar], name: str | None) -> str | None:
         value = row[name] if name is not None else None
@@ -354,4 +383,4 @@ def _refuse_twice(table: str, who: str, whole: Whole | None, rows: Sequence[Quot
         )
 
 
-__all__ = ["CalendarKeys", "Keys", "Quota", "Quotas", "Rows"]
+__all__ = ["Keys", "Quota", "Quotas", "Rows"]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, final
 
 from crmrules import money
 from crmrules.errors import CrmRulesError, FieldError, RecordError, closest, did_you_mean
 from crmrules.fields import BadRow, Source
+from crmrules.kpi.calendar import Calendar, Weekdays, guessed
+from crmrules.kpi.calendar_periods import calendar as by_calendar
 from crmrules.kpi.grid import Grid
 from crmrules.kpi.laid import Found, Laid
+from crmrules.kpi.period import Periods
 from crmrules.kpi.presence import Absences, Presence, There, prorated
-from crmrules.kpi.quota import CalendarKeys, Held, Keys, Quotas, Rows, whole_of
+from crmrules.kpi.quota import Held, Keys, Quotas, Rows, whole_of
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.rounding import rounded
-from crmrules.kpi.spread import Days, MondayToFriday, Whole, WorkingDays
+from crmrules.kpi.spread import Days, Whole
 from crmrules.kpi.target import Declared, Figure, MissingTarget, QuotaTable, Terms, expression_of, role_of
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ class Given:
     """What targets are resolved with.
 
     indicator: its name. compute: the values of an expression, a row each. sources, data: the tables beside
-    the records, by name. keys: the periods' keys. calendar: what counts working days. digits: decimals of
+    the records, by name. periods: those of the card. calendar: what counts working days. digits: decimals of
     the indicator, if it is money. missing: what becomes of a row without target. bound: the tables that
     were read; `dataclasses.replace(given, indicator=…)` keeps them, so that each is read once.
     """
@@ -44,8 +47,8 @@ class Given:
     sources: Mapping[str, Source] = field(default_factory=dict)
     data: Mapping[str, object] = field(default_factory=dict)
     roster: Roster = field(default_factory=Roster)
-    keys: Keys = field(default_factory=CalendarKeys)
-    calendar: WorkingDays = field(default_factory=MondayToFriday)
+    periods: Periods = field(default_factory=lambda: by_calendar("month"))
+    calendar: Calendar = field(default_factory=Weekdays)
     digits: int | None = None
     missing: MissingTarget = "skip"
     bound: dict[tuple[str, ...], Rows] = field(default_factory=dict, repr=False, compare=False)
@@ -143,7 +146,9 @@ def _of_terms(terms: Terms, grid: Grid, given: Given) -> Resolved:
         read = (source.name, *terms.fields)
         if read not in given.bound:
             given.bound[read] = Rows(source, data, terms.fields)
-        quotas = Quotas.of(terms, source, given.bound[read], given.indicator, given.keys, given.digits)
+        quotas = Quotas.of(
+            terms, source, given.bound[read], given.indicator, Keys(given.periods), given.digits
+        )
     card = _Card(terms, grid, given)
     return card.finished(card.of_quotas(quotas))
 
@@ -163,7 +168,7 @@ class _Card:
         """What the quotas come to, by the first of one's own rows, the team's, everybody's, the default."""
         import numpy as np
 
-        laid = Laid(quotas, self.given.keys, self.working)
+        laid = Laid(quotas, Keys(self.given.periods), self.working)
         shared: dict[tuple[str | None, Whole], Found | None] = {}
         known: dict[Whole, dict[str, str]] = {}
         amounts: list[float] = []
@@ -215,9 +220,20 @@ class _Card:
         more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
         return (f"`{quotas.name}` has targets for who is not on the card: {', '.join(named)}{more}",)
 
-    def finished(self, base: Resolved) -> Resolved:
-        """The targets with ramp and proration."""
+    def _guessed(self) -> str:
         terms = self.terms
+        change = terms.change if isinstance(terms, QuotaTable) else None
+        if "working_days" not in (terms.spread, terms.prorate, change) or not self.wholes:
+            return ""
+        spans = self.wholes.values()
+        first, last = min(each.start for each in spans), max(each.end for each in spans)
+        return guessed(self.given.calendar, first, last)
+
+    def finished(self, base: Resolved) -> Resolved:
+        """The targets with ramp and proration, and a note where working days are only assumed."""
+        terms = self.terms
+        if note := self._guessed():
+            base = replace(base, notes=(*base.notes, note))
         if terms.prorate == "none" and terms.ramp is None:
             return base
         away = None
@@ -228,17 +244,22 @@ class _Card:
         concerned = {*presence.joined, *presence.away, *presence.left}
         values, origins = base.values.copy(), [*base.origins]
         scale = None if base.digits is None else 10**base.digits
+        seen: dict[tuple[object, Whole], tuple[list[There] | None, str]] = {}
         for row, (subject, period) in enumerate(self.grid.keys):
             if subject not in concerned or values[row] != values[row]:
                 continue
             whole = self.wholes[period]
-            there = presence.there(subject, whole.start, whole.end, terms.prorate, terms.ramp)
+            alike = presence.dates(subject), whole
+            if alike not in seen:
+                there = presence.there(subject, whole.start, whole.end, terms.prorate, terms.ramp)
+                seen[alike] = there, "" if there is None else _told(there, whole, days)
+            there, told = seen[alike]
             if there is None:
                 continue
             amount = float(values[row]) if scale is None else round(float(values[row]) * scale)
             part = prorated(amount, base.digits, whole.start, whole.end, there, days)
             values[row] = part if scale is None else part / scale
-            origins[row] = "; ".join(filter(None, [origins[row], _told(there, whole, days)]))
+            origins[row] = "; ".join(filter(None, [origins[row], told]))
         notes = (*base.notes, *_away_notes(away, self.grid))
         quarantined = (*base.quarantined, *presence.quarantined)
         return Resolved(values, origins, base.digits, notes, quarantined)

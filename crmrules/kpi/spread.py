@@ -8,21 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal, NamedTuple, Protocol, final
+from typing import Annotated, Literal, NamedTuple, final
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from crmrules.errors import CrmRulesError
+from crmrules.kpi.calendar import Calendar
+from crmrules.kpi.workdays import working_days
 
 DAY = dt.timedelta(days=1)
 NOTHING, ALL = Fraction(0), Fraction(1)
-
-
-class WorkingDays(Protocol):
-    """What is asked of a calendar here."""
-
-    def is_working_day(self, day: dt.date, /) -> bool:
-        """Whether people work on that day."""
 
 
 class Whole(NamedTuple):
@@ -65,15 +60,6 @@ the whole is not made of months); by `calendar_days` or `working_days`; or by pe
 
 
 @final
-class MondayToFriday:
-    """The working days where no calendar is given: all but Saturdays and Sundays."""
-
-    def is_working_day(self, day: dt.date, /) -> bool:
-        """Whether it is none of the weekend."""
-        return day.weekday() < 5
-
-
-@final
 @dataclass(frozen=True, slots=True)
 class Days:
     """Counts days: all of them, or the working days of a calendar.
@@ -82,19 +68,20 @@ class Days:
     21
     """
 
-    calendar: WorkingDays | None = None
+    calendar: Calendar | None = None
     _counted: dict[tuple[dt.date, dt.date], int] = field(default_factory=dict, repr=False, compare=False)
 
     def count(self, first: dt.date, last: dt.date) -> int:
-        """How many there are from the first to the last day, both included; 0 if these are none."""
+        """How many there are from the first to the last day, both included; 0 if these are none.
+
+        Raises CalendarCoverageError (W101) for days that the calendar does not know.
+        """
         if last < first:
             return 0
-        days = (last - first).days + 1
         if self.calendar is None:
-            return days
+            return (last - first).days + 1
         if (first, last) not in self._counted:
-            works = self.calendar.is_working_day
-            self._counted[first, last] = sum(works(first + DAY * each) for each in range(days))
+            self._counted[first, last] = working_days(self.calendar, first, last)
         return self._counted[first, last]
 
     def stretch(self, within: tuple[dt.date, dt.date], first: dt.date, last: dt.date) -> Stretch:
@@ -209,4 +196,4 @@ def _undefined(whole: Whole, why: str, instead: str) -> CrmRulesError:
     )
 
 
-__all__ = ["Days", "Spread", "Spreading", "Whole", "WorkingDays", "part"]
+__all__ = ["Days", "Spread", "Spreading", "Whole", "part"]

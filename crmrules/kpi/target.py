@@ -26,6 +26,7 @@ EVERYBODY = "*"
 """The subject of a row that is for all who have no row of their own, nor one of their team."""
 
 AMOUNT: tuple[Kind, ...] = ("number", "money")
+TEXT: tuple[Kind, ...] = ("text",)
 POSITIVE = "a target of 0 or less cannot be attained: leave it out where there is none"
 
 
@@ -134,10 +135,11 @@ class QuotaTable(Terms):
     ...     {"table": "plan", "subject": "person", "value": {"2026-01": "jan", "2026-02": "feb"}})
 
     table: its source. value: its field with the amount, or for each period a field (`{2026-01: jan}`, or
-    `[2026-01, 2026-02]` where they are called as the periods). subject: its field with whom a row is for. A
-    row without one is for the members of its `team`, by the roster, each of whom gets the amount; a row for
-    `*`, or for nobody, is for all who have neither; then comes `default`. period: its field with the key of
-    a period, or a date in it. indicator: its field with the name of the indicator; other rows are left out.
+    `[2026-01, 2026-02]` where they are called as the periods). subject: its field with whom a row is for, or
+    a list of fields where the model's subject has several keys. A row without one is for the members of its
+    `team`, by the roster, each of whom gets the amount; a row for `*`, or for nobody, is for all who have
+    neither; then comes `default`. period: its field with the key of a period, or a date in it. indicator:
+    its field with the name of the indicator; other rows are left out.
     from, to: its date fields of rows that hold from one day to another, both included. A row without `to`
     holds until the next one begins. change: what a change within a period means: its days are weighed, by
     calendar or working days, or the `first` or the `last` amount is that of the whole period. not_positive:
@@ -146,7 +148,7 @@ class QuotaTable(Terms):
 
     table: str
     value: Columns
-    subject: str | None = None
+    subject: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     team: str | None = None
     period: str | None = None
     indicator: str | None = None
@@ -168,10 +170,17 @@ class QuotaTable(Terms):
         return self
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The fields that name the subject together; none for a table that is for everybody."""
+        if self.subject is None:
+            return ()
+        return (self.subject,) if isinstance(self.subject, str) else self.subject
+
+    @property
     def fields(self) -> list[str]:
         """The fields of the table that it reads."""
         values = [self.value] if isinstance(self.value, str) else [*self.value.values()]
-        named = (self.subject, self.team, self.period, self.indicator, self.start, self.end)
+        named = (*self.keys, self.team, self.period, self.indicator, self.start, self.end)
         return [*dict.fromkeys([*(each for each in named if each is not None), *values])]
 
     def tables(self) -> Iterator[tuple[Path, str]]:
@@ -209,9 +218,10 @@ class QuotaTable(Terms):
                 )
 
     def _expected(self) -> Iterator[tuple[Path, str, tuple[Kind, ...]]]:
-        for name, field in (("subject", self.subject), ("team", self.team), ("indicator", self.indicator)):
+        yield from ((("subject",), field, TEXT) for field in self.keys)
+        for name, field in (("team", self.team), ("indicator", self.indicator)):
             if field is not None:
-                yield (name,), field, ("text",)
+                yield (name,), field, TEXT
         if self.period is not None:
             yield ("period",), self.period, ("text", "number", *DAY)
         for name, field in (("from", self.start), ("to", self.end)):

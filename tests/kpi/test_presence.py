@@ -12,12 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from crmrules.errors import FieldError
 from crmrules.fields import Source
+from crmrules.kpi.calendar import Weekdays
 from crmrules.kpi.presence import Absences, LeaveTable, Presence, Ramp, RampField, There, prorated
-from crmrules.kpi.spread import DAY, Days, MondayToFriday
+from crmrules.kpi.spread import DAY, Days
 
 d = dt.date.fromisoformat
 APRIL = d("2026-04-01"), d("2026-04-30")
-CALENDAR, WORKING = Days(), Days(MondayToFriday())
+CALENDAR, WORKING = Days(), Days(Weekdays())
 LEAVE = Source(name="leave", fields={"who": "text", "first": "date", "last": "date"})
 TABLE = LeaveTable.model_validate({"table": "leave", "subject": "who", "from": "first", "to": "last"})
 

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from crmrules.errors import CrmRulesError, FieldError, RecordError
 from crmrules.fields import Source
 from crmrules.files import read_file
+from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.curve import Linear
 from crmrules.kpi.grid import Grid
 from crmrules.kpi.indicator import Indicator
@@ -487,3 +488,63 @@ def test_a_table_is_read_once_for_all_indicators() -> None:
     rows.clear()
     assert values(resolve(declared, over, dataclasses.replace(given_once, indicator="visits"))) == [7]
     assert Indicator(target=7, weight=1).target == 7
+
+
+# periods of every kind, calendars, subjects of several keys
+
+
+def test_a_fiscal_year_is_spread_over_its_own_months_and_named_as_it_is() -> None:
+    fiscal = CalendarPeriods(unit="month", year_starts=4)
+    months = [fiscal.of(dt.date(2026, month, 1)) for month in range(4, 13)]
+    months += [fiscal.of(dt.date(2027, month, 1)) for month in range(1, 4)]
+    over = Grid(("Ann",), tuple(months), tuple(("Ann", each) for each in months))
+    rows = full({"person": "Ann", "month": "FY2027", "quota": 1200})
+    found = of({**LONG, "spread": {4: 40, 3: 60}}, over, rows, periods=fiscal)
+    assert values(found) == [480, *[0] * 10, 720]
+    constant = of({"value": 1200, "per": "year", "spread": "even"}, over, periods=fiscal)
+    assert values(constant) == [100] * 12
+    with pytest.raises(FieldError, match="'2026' is not a period"):
+        of(LONG, over, full({"person": "Ann", "month": "2026", "quota": 1}), periods=fiscal)
+
+
+def test_weeks_take_their_days_of_both_years() -> None:
+    week = Period.parse("2026-W53")  # 2026-12-28 to 2027-01-03
+    over = Grid(("Ann",), (week,), (("Ann", week),))
+    rows = full(
+        {"person": "Ann", "month": "2026", "quota": 365}, {"person": "Ann", "month": "2027", "quota": 730}
+    )
+    found = of({**LONG, "spread": "calendar_days"}, over, rows, periods=week.periods)
+    assert values(found) == [4 * 1 + 3 * 2]
+    some = of({**LONG, "spread": "calendar_days"}, over, rows[:1], periods=week.periods)
+    assert some.origins[0] == "no target: quotas has none for 2027-01-01 to 2027-01-03"
+
+
+def test_working_days_are_those_of_the_calendar() -> None:
+    closed = {dt.date(2026, 2, 2) + dt.timedelta(days=each) for each in range(5)}  # a week of holidays
+
+    class Closed:
+        name, version, coverage = "closed", "1", (dt.date(2026, 1, 1), dt.date(2026, 12, 31))
+
+        def is_working_day(self, day: dt.date, /) -> bool:
+            return day.weekday() < 5 and day not in closed
+
+    # Weekdays of January to March 2026: 22, 20 and 22; five of February are off.
+    found = of({"value": 590, "per": "quarter", "spread": "working_days"}, QUARTER, calendar=Closed())
+    assert values(found) == pytest.approx([590 * 22 / 59, 590 * 15 / 59, 590 * 22 / 59])
+    beyond = grid(["2027-01"], ["Ann"])
+    with pytest.raises(CrmRulesError) as caught:
+        of({"value": 1, "per": "year", "spread": "working_days"}, beyond, calendar=Closed())
+    assert caught.value.code == "W101"
+
+
+def test_a_subject_of_several_keys_has_a_field_for_each() -> None:
+    rows = full(
+        {"person": "Ann", "region": "North", "month": "2026-01", "quota": 5},
+        {"person": "*", "month": "2026-01", "region": "*", "quota": 3},
+    )
+    over = grid(["2026-01"], ["Ann · North", "Ann · South"])
+    assert values(of({**LONG, "subject": ["person", "region"]}, over, rows)) == [5, 3]
+    rows += full({"person": "Ann", "month": "2026-01", "quota": 4})
+    with pytest.raises(FieldError) as caught:
+        of({**LONG, "subject": ["person", "region"]}, over, rows)
+    assert caught.value.code == "Q111"

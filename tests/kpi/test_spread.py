@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from crmrules.errors import CrmRulesError
-from crmrules.kpi.spread import DAY, Days, MondayToFriday, Spread, Spreading, Whole, part
+from crmrules.kpi.calendar import Weekdays
+from crmrules.kpi.spread import DAY, Days, Spread, Spreading, Whole, part
 
 d = dt.date.fromisoformat
 YEAR = Whole("2026", d("2026-01-01"), d("2026-12-31"))
@@ -26,7 +27,7 @@ cuts = st.lists(st.integers(1, 364), unique=True, max_size=12)
 
 
 def spread(spread: Any) -> Spreading:
-    return Spreading(DECLARED.validate_python(spread), Days(MondayToFriday()))
+    return Spreading(DECLARED.validate_python(spread), Days(Weekdays()))
 
 
 def cut(at: list[int], whole: Whole = YEAR) -> list[tuple[dt.date, dt.date]]:
@@ -129,14 +130,14 @@ def test_what_is_nowhere_defined_is_an_error(how: Any, whole: Whole, why: str) -
 
 def test_days_without_working_days_are_divided_by_calendar_days() -> None:
     weekend = d("2026-01-03"), d("2026-01-04")
-    assert Days(MondayToFriday()).stretch(weekend, weekend[0], weekend[0]) == (0, Fraction(1, 2))
+    assert Days(Weekdays()).stretch(weekend, weekend[0], weekend[0]) == (0, Fraction(1, 2))
 
 
 @given(st.dates(d("2020-01-01"), d("2030-12-31")), st.integers(-3, 400))
 def test_working_days_are_those_counted_one_by_one(first: dt.date, length: int) -> None:
     last = first + DAY * length
     counted = [first + DAY * each for each in range(length + 1)]
-    assert Days(MondayToFriday()).count(first, last) == len([day for day in counted if day.isoweekday() < 6])
+    assert Days(Weekdays()).count(first, last) == len([day for day in counted if day.isoweekday() < 6])
 
 
 @pytest.mark.parametrize("wrong", [{0: 100}, {13: 100}, {1: -1, 2: 101}, {}, "weekly", {1: float("nan")}])
