@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import pydantic
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from crmrules.fields import Frozen, Number
 from crmrules.kpi.pieces import (
@@ -40,7 +41,10 @@ class Loss(BaseModel):
     each: Annotated[Number, Field(gt=0)] = 1.0
 
 
-Outside = Literal["drop", "hold"] | Loss
+Outside = Annotated[
+    Annotated[Literal["drop", "hold"], Tag("one word")] | Annotated[Loss, Tag("a loss")],
+    Discriminator(lambda value: "a loss" if isinstance(value, Mapping | Loss) else "one word"),
+]
 """What is outside a band: `drop`, no points; `hold`, still all; or a loss in proportion to the distance."""
 
 

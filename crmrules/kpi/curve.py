@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 import pydantic
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from crmrules.fields import Frozen, Number
+from crmrules.fields import Frozen
 from crmrules.kpi.band import Band
 from crmrules.kpi.lookup import Table
 from crmrules.kpi.matrix import Matrix
@@ -19,6 +19,7 @@ from crmrules.kpi.pieces import (
     Laid,
     Monotone,
     On,
+    Pair,
     Piece,
     Pieces,
     TierPart,
@@ -113,7 +114,7 @@ class Points(BaseModel):
 
     kind: Literal["points"] = "points"
     on: On
-    through: Annotated[tuple[tuple[Number, Amount], ...], Field(min_length=2)]
+    through: Annotated[tuple[Pair, ...], Field(min_length=2)]
     outside: Literal["hold", "extend"]
     floor: Amount | None = None
     cap: Amount | None = None
@@ -173,25 +174,24 @@ class Points(BaseModel):
 KINDS = ("linear", "points", "tiers", "band", "table", "matrix")
 
 
-def _kind(value: object) -> str | None:
-    """Which curve is meant; the linear one where nothing is said."""
-    if isinstance(value, Mapping):
-        value = value.get("kind", "linear")
-        return value if isinstance(value, str) else None
-    return getattr(value, "kind", None)
+def _kind(value: object) -> str:
+    """The tag of the curve that is meant; the linear one's where nothing is said."""
+    found = value.get("kind", "linear") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return f"{found} curve"
 
 
+# A tag is a step in the place of an error, so that none may be called like a key.
 Curve = Annotated[
-    Annotated[Linear, Tag("linear")]
-    | Annotated[Points, Tag("points")]
-    | Annotated[Tiers, Tag("tiers")]
-    | Annotated[Band, Tag("band")]
-    | Annotated[Table, Tag("table")]
-    | Annotated[Matrix, Tag("matrix")],
+    Annotated[Linear, Tag("linear curve")]
+    | Annotated[Points, Tag("points curve")]
+    | Annotated[Tiers, Tag("tiers curve")]
+    | Annotated[Band, Tag("band curve")]
+    | Annotated[Table, Tag("table curve")]
+    | Annotated[Matrix, Tag("matrix curve")],
     Discriminator(
         _kind,
-        custom_error_type="curve_kind",
-        custom_error_message=f"a curve is one of the kinds {', '.join(KINDS)}: write for example kind: tiers",
+        custom_error_type="unknown_kind",
+        custom_error_message=f"a curve is of kind {', '.join(KINDS)}: write for example kind: tiers",
     ),
 ]
 """Any curve: they all have `points(values, by)`, `breakdown(value, by)`, `describe()`, `on`, `cap` and

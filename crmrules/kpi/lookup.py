@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 import pydantic
 from pydantic import BaseModel, Field
 
-from crmrules.fields import Number
 from crmrules.kpi.pieces import (
     Laid,
     Monotone,
     On,
+    Pair,
     Piece,
     Pieces,
     Points,
@@ -48,7 +48,7 @@ class Table(BaseModel):
     kind: Literal["table"] = "table"
     on: On
     match: Literal["at_most", "at_least", "exact"]
-    rows: Annotated[tuple[tuple[Number, Points], ...], Field(min_length=1)]
+    rows: Annotated[tuple[Pair, ...], Field(min_length=1)]
     otherwise: Points
     monotone: Monotone | None = None
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from crmrules.fields import Frozen
+from crmrules.fields import Frozen, Number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +25,25 @@ On = Literal["attainment", "value"]
 """What a curve is laid over: the share of the target (1 is the target), or the indicator's own value."""
 
 Side = Literal["lower", "upper"]
-Boundary = Side | tuple[Side, ...]
+Boundary = Annotated[
+    Annotated[Side, Tag("one side")] | Annotated[tuple[Side, ...], Tag("sides")],
+    Discriminator(lambda value: "sides" if isinstance(value, list | tuple) else "one side"),
+]
 """What exactly a boundary belongs to: `lower` makes it the lower end of the tier above, `upper` the upper
 end of the tier below; or a list, a side for each boundary."""
 
 Monotone = Literal["rises", "falls"]
 Points = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _pair(value: object) -> object:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("expected a value and its points: write [0.8, 60]")
+    return value
+
+
+Pair = Annotated[tuple[Number, Points], BeforeValidator(_pair)]
+"""A value and its points."""
 
 
 def _with_kind(schema: dict[str, Any]) -> None:

@@ -38,8 +38,8 @@ def shape_problem(document: Document, pruned: Pruned, error: ErrorDetails) -> Pr
                 "B201", f"unknown key `{name}`", path, key=True, hint=did_you_mean(name, keys)
             )
         case "missing":
-            return document.problem("B202", f"`{name}` is missing", path, hint=_missing_hint(name))
-        case "value_error":
+            return document.problem("B202", f"`{name}` is missing", path, hint=_missing_hint(name, path))
+        case "value_error" | "unknown_kind":
             message = str(cause) if cause is not None else error["msg"]
             head, _, hint = message.partition(": ")
             return document.problem("B203", head, path, hint=hint)
@@ -67,6 +67,27 @@ _EXAMPLES = {
     "share": "share: 0.5",
     "original": "original: original_id",
     "year_ends": "year_ends: last saturday of january",
+}
+
+_CURVE_EXAMPLES = {
+    "on": "on: value, or on: attainment for shares of the target",
+    "how": "how: marginal",
+    "tiers": "tiers: [{from: 0, to: 10000, rate: 1%}, {rate: 2%}]",
+    "by": "by: ytd(revenue)",
+    "boundary": "boundary: lower",
+    "through": "through: [[50%, 0], [100%, 100]]",
+    "outside": "outside: hold",
+    "from": "from: 28",
+    "to": "to: 32",
+    "below": "below: hold",
+    "above": "above: {lose: 5, each: 1}",
+    "lose": "lose: 5",
+    "rows": "rows: [[30, 100], [35, 90]]",
+    "match": "match: at_most",
+    "otherwise": "otherwise: 0",
+    "columns": "columns: {bounds: [90%, 100%], boundary: lower}",
+    "bounds": "bounds: [90%, 100%]",
+    "cells": "cells: [[0, 50], [50, 100]]",
 }
 
 
@@ -109,8 +130,9 @@ _WHOLE = {"effective", "payees", "returns", "credit", "override"}
 _HARMLESS_FIELD = {"type": "null"}
 
 
-def _missing_hint(name: str) -> str:
-    return f"write for example {_EXAMPLES[name]}" if name in _EXAMPLES else f"write {name}: …"
+def _missing_hint(name: str, path: Path) -> str:
+    examples = _CURVE_EXAMPLES if path[4:5] == ("curve",) else _EXAMPLES
+    return f"write for example {examples[name]}" if name in examples else f"write {name}: …"
 
 
 def _expected_hint(error: ErrorDetails) -> str:
@@ -137,13 +159,27 @@ def _keys(path: Path, data: object) -> Iterable[str]:
             continue
         found = [each for form in found for each in _below(form, step)]
     keys: dict[str, None] = {}
-    for form in found:
-        for each in _forms(form):
-            if isinstance(each, type) and issubclass(each, pydantic.BaseModel):
-                keys |= dict.fromkeys(field.alias or name for name, field in each.model_fields.items())
+    for each in _meant([each for form in found for each in _models(form)], _at(data, path)):
+        keys |= dict.fromkeys(field.alias or name for name, field in each.model_fields.items())
     if len(path) == 2 and path[0] == "sources":
         keys.pop("name", None)
     return keys
+
+
+def _models(annotation: Any) -> Iterable[type[pydantic.BaseModel]]:
+    """The alternatives of a type that have keys."""
+    for each in _forms(annotation):
+        if isinstance(each, type) and issubclass(each, pydantic.BaseModel):
+            yield each
+
+
+def _meant(models: list[type[pydantic.BaseModel]], written: object) -> list[type[pydantic.BaseModel]]:
+    """Of alternatives that are told apart by `kind`, the one that is written; the first where none is."""
+    kinds = {str(each.model_fields["kind"].default): each for each in models if "kind" in each.model_fields}
+    if len(kinds) < 2 or not isinstance(written, Mapping):
+        return models
+    meant = kinds.get(str(written.get("kind", next(iter(kinds)))))
+    return [meant] if meant else models
 
 
 def _forms(annotation: Any) -> Iterable[Any]:
@@ -242,6 +278,8 @@ class Pruned:
         path = self.existing(location)
         for place, step in enumerate(path):
             if place > 1 and path[0] == "policies" and step in _WHOLE:
+                return path[: place + 1], None
+            if place == 4 and path[0] == "models" and step == "curve":
                 return path[: place + 1], None
         return path, location[-1] if len(location) > len(path) else None
 

@@ -52,6 +52,36 @@ BEHIND = {"kind": "behind", "indicator": "revenue", "share": "50%", "by": {"day"
 SEQUENCED = {"default": 0.5, "sequences": {"nth": {"per": "who", "by": ["day", "amount"]}}}
 RULE = {"credit": 0, "because": "so"}
 
+SIDE = {"bounds": ["90%", 1], "boundary": ["lower", "upper"]}
+BAND = {"kind": "band", "on": "value", "from": 28, "to": 32}
+TIERS = {"kind": "tiers", "on": "value", "how": "flat"}
+CURVES: list[dict[str, Any]] = [
+    {"cap": 150, "slope": 200},
+    {"kind": "points", "on": "attainment", "through": [["50 %", 0], [1, 100]], "outside": "hold"},
+    {**TIERS, "boundary": "lower", "tiers": [{"from": 0, "to": 5, "rate": "-1.5%"}, {"rate": 2}]},
+    {**TIERS, "boundary": ["upper"], "tiers": [{"to": 5, "points": 60}, {"points": 90}], "by": "revenue"},
+    {**BAND, "below": "hold", "above": {"lose": 5, "each": 2}},
+    {"kind": "table", "on": "value", "match": "at_most", "rows": [[30, 100]], "otherwise": 0},
+    {
+        "kind": "matrix", "on": "attainment", "by": "revenue / 2", "rows": SIDE,
+        "columns": SIDE, "cells": [[0, 0, 0], [0, 1, 2], [0, 2, 3]],
+    },
+]  # fmt: skip
+NO_CURVES: list[dict[str, Any]] = [
+    {"kind": "sigmoid"},
+    {"cap": "much"},
+    {"on": "value"},
+    {**TIERS, "tiers": []},
+    {**TIERS, "tiers": [{"rate": "half"}]},
+    {**TIERS, "tiers": [{"rate": 1}], "boundary": "both"},
+    {**BAND, "below": "fall", "above": "drop"},
+    {"kind": "table", "on": "value", "match": "at_most", "rows": [[30]], "otherwise": 0},
+]
+
+
+def curved(curve: dict[str, Any]) -> dict[str, Any]:
+    return {"models": {"sales": {"indicators": {"revenue": {"target": 5, "weight": 1, "curve": curve}}}}}
+
 
 @pytest.mark.parametrize(
     "changes",
@@ -66,6 +96,7 @@ RULE = {"credit": 0, "because": "so"}
         {"triggers": {"hit": {**REACHED, "share": 0.8}, "late": BEHIND}},
         {"triggers": {"hit": {**REACHED, "share": "100 %", "message": {"en": "Well done"}}}},
         {"roster": None},
+        *map(curved, CURVES),
     ],
 )
 def test_what_the_loader_takes_the_schema_takes(changes: dict[str, object]) -> None:
@@ -90,6 +121,7 @@ def test_what_the_loader_takes_the_schema_takes(changes: dict[str, object]) -> N
         {"triggers": {"hit": {"kind": "reech", "indicator": "revenue"}}},
         {"triggers": {"hit": {**REACHED, "share": "half"}}},
         {"triggers": {"hit": {**REACHED, "tell": []}}},
+        *map(curved, NO_CURVES),
     ],
 )
 def test_what_the_schema_refuses_the_loader_refuses(changes: dict[str, object]) -> None:
