@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
@@ -103,11 +103,19 @@ def bind_table(source: Source, data: object, needed: Iterable[str]) -> BoundReco
 
 
 def bind_frame(
-    source: Source, data: object, needed: Iterable[str], *, month: bool = False, numbered: bool = False
+    source: Source,
+    data: object,
+    needed: Iterable[str],
+    *,
+    month: bool = False,
+    numbered: bool = False,
+    in_sql: bool = False,
 ) -> BoundFrame:
     """A frame of any engine. Only the columns of the needed fields are looked at.
 
     month: with the month of the date as `@month`; numbered: with the position of each row as `@row`.
+    in_sql: a relation of DuckDB stays one, where the columns are of the fields' types; otherwise the columns
+    that are looked at are fetched.
 
     Raises FieldError: F101 no such column, F104 a value that does not fit (unless set aside), F106 no frame.
     """
@@ -116,11 +124,16 @@ def bind_frame(
     schema = frame.collect_schema()
     if error := source.missing_columns(schema.names(), names):
         raise error
+    date = source.role("date")
+    if frames.is_relation(frame) and (numbered or not in_sql or _needs_python(source, names, schema)):
+        read = [*names, date] if month and date is not None else names
+        hosts = dict.fromkeys(map(source.column, _with_id(source, read, schema.names())))
+        frame = frames.pulled(frame.select(*hosts))
+        schema = frame.collect_schema()
     binder = _Binder(source, frame, schema)
     if taken := [name for name in schema.names() if isinstance(name, str) and name.startswith("@")]:
         raise FieldError("F110", f"the frame has a column {shown(taken[0])}", hint="rename it: @ is reserved")
     columns = [binder.column(name).alias(name) for name in names]
-    date = source.role("date")
     if numbered:
         binder.frame = frames.numbered(binder.frame)
         columns.append(binder.nw.col(frames.ROW).cast(binder.nw.Float64))
@@ -148,9 +161,43 @@ def declared_tables(
     }
 
 
-def _with_id(source: Source, needed: Iterable[str]) -> list[str]:
+def _with_id(source: Source, needed: Iterable[str], columns: Collection[object] | None = None) -> list[str]:
     id_field = source.role("id")
-    return [*dict.fromkeys([*([id_field] if id_field else []), *needed])]
+    known = id_field is not None and (columns is None or source.column(id_field) in columns)
+    return [*dict.fromkeys([*([id_field] if id_field and known else []), *needed])]
+
+
+def _needs_python(source: Source, names: Iterable[str], schema: Mapping[str, Any]) -> bool:
+    """Whether some of the fields are in columns that only Python can read, value by value."""
+    import narwhals as nw
+
+    for name in names:
+        field, dtype = source.fields[name], schema[source.column(name)]
+        if field.declared.kind == "text" and dtype in (nw.Categorical, nw.Enum):
+            continue
+        if field.takes_digits and dtype.is_integer():
+            continue
+        if not _is_native(field, dtype) or (dtype == nw.Datetime and dtype.time_unit == "ns"):
+            return True
+        if field.declared.kind == "money" and dtype.is_decimal() and dtype.scale > field.declared.digits:
+            return True
+    return False
+
+
+def _is_native(field: Field, dtype: Any) -> bool:
+    """Whether the engine itself has the field's type, or one like it."""
+    import narwhals as nw
+
+    match field.declared.kind:
+        case "text":
+            return bool(dtype == nw.String)
+        case "number" | "money":
+            return bool(dtype.is_numeric() or dtype.is_decimal())
+        case "date":
+            return bool(dtype == nw.Date or (dtype == nw.Datetime and dtype.time_zone is None))
+        case "datetime":
+            return bool(dtype == nw.Datetime and dtype.time_zone is None)
+    return bool(dtype == nw.Boolean)
 
 
 def _set_aside(source: Source, error: FieldError, position: int, record: Mapping[str, object]) -> BadRow:
@@ -194,21 +241,22 @@ class _Binder:
             column, dtype = (column.cast(nw.String), nw.String()) if text else (column, nw.Object())
         if field.takes_digits and dtype.is_integer():
             column, dtype = column.cast(nw.String), nw.String()
-        if kind == "text" and dtype == nw.String:
-            value = self.text(name, field, column)
-        elif kind in ("number", "money") and (dtype.is_numeric() or dtype.is_decimal()):
-            value = self.number(name, field, column, dtype)
-        elif kind == "date" and (dtype == nw.Date or (dtype == nw.Datetime and dtype.time_zone is None)):
-            value = frames.days_of_dates(column) if dtype == nw.Date else frames.days(column)
-            if dtype == nw.Datetime:
-                self.refuse(name, frames.has_time_of_day(column))
-        elif kind == "datetime" and dtype == nw.Datetime and dtype.time_zone is None:
-            value = frames.microseconds(column)
-            self.refuse(name, value.abs() > LARGEST_INTEGER // 1000 * 1000.0)
-        elif kind == "bool" and dtype == nw.Boolean:
-            value = column.cast(nw.Float64)
-        else:
+        if not _is_native(field, dtype):
             value = self.converted(name, field, column, dtype)
+        elif kind == "text":
+            value = self.text(name, field, column)
+        elif kind in ("number", "money"):
+            value = self.number(name, field, column, dtype)
+        elif kind == "date" and dtype == nw.Date:
+            value = frames.days_of_dates(column, self.frame)
+        elif kind == "date":
+            value = frames.days(column, self.frame)
+            self.refuse(name, frames.has_time_of_day(column, self.frame))
+        elif kind == "datetime":
+            value = frames.microseconds(column, self.frame)
+            self.refuse(name, value.abs() > LARGEST_INTEGER // 1000 * 1000.0)
+        else:
+            value = column.cast(nw.Float64)
         if not field.declared.nullable:
             self.refuse(name, value.is_null())
         return value

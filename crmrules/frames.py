@@ -2,12 +2,14 @@
 
 After this module every frame looks alike: text columns hold text and all others float64: money in whole
 units, dates as days and timestamps as microseconds since 1970, yes and no as 1 and 0.
-Measured on narwhals 2.29, pandas 3.1, Polars 2.1, PyArrow 26.
+Measured on narwhals 2.29, pandas 3.1, Polars 2.1, PyArrow 26, DuckDB 2.0.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
@@ -78,6 +80,14 @@ def wrap(data: object, source: str) -> Frame:
         ) from None
     except (NarwhalsError, ValueError) as reason:
         raise FieldError("F106", f"source `{source}`: {reason}", source=source) from None
+    if is_lazy(frame) and not (frame.implementation.is_polars() or is_relation(frame)):
+        raise FieldError(
+            "F107",
+            f"source `{source}` is a lazy frame of {frame.implementation.name.title()}, which is not known "
+            "to give the same figures",
+            source=source,
+            hint="collect it first, into Polars, pandas or PyArrow",
+        )
     return frame  # type: ignore[no-any-return]
 
 
@@ -101,14 +111,44 @@ def numbered(frame: Frame) -> Frame:
         return frame
     if not is_lazy(frame):
         return frame.with_row_index(ROW)  # type: ignore[call-arg]
-    if frame.implementation is nw.Implementation.POLARS:
+    if frame.implementation.is_polars():
         # narwhals asks for an order here, since not every lazy engine has one; Polars does.
         return nw.from_native(frame.to_native().with_row_index(ROW))  # type: ignore[no-any-return]
-    raise FieldError(
+    if is_relation(frame):
+        # The order in which a table or file is read. Two readings of one relation may differ in it: a frame
+        # in which rows are found again has to be pulled first.
+        native: Any = frame.to_native()
+        return nw.from_native(native.project(f'*, row_number() over () - 1 as "{ROW}"'))  # type: ignore[no-any-return]
+    raise no_order()
+
+
+def no_order() -> FieldError:
+    """The error for an engine that gives rows in any order."""
+    return FieldError(
         "F107",
         "this engine has no order of rows",
-        hint="give the field that identifies a record the role `id`",
+        hint="collect the frame first: `.pl()` or `.arrow()` of a DuckDB relation",
     )
+
+
+def is_relation(frame: Frame) -> TypeGuard[nw.LazyFrame[Any]]:
+    """Whether the frame is one of DuckDB: lazy, calls no Python, and has no order of rows."""
+    return frame.implementation.is_duckdb()
+
+
+def pulled(frame: Frame) -> Frame:
+    """The frame where Python can look at it: a relation of DuckDB is fetched, others stay as they are."""
+    import narwhals as nw
+
+    if not is_relation(frame):
+        return frame
+    polars = installed("polars")
+    return frame.collect(nw.Implementation.POLARS if polars else nw.Implementation.PYARROW)
+
+
+def installed(name: str) -> bool:
+    """Whether an optional library is there, without loading it."""
+    return name in sys.modules or importlib.util.find_spec(name) is not None
 
 
 def beside(host: Frame, derived: Frame) -> Frame:
@@ -425,16 +465,21 @@ def _made_anew(error: CrmRulesError) -> CrmRulesError:
     return again
 
 
-def days_of_dates(column: nw.Expr) -> nw.Expr:
-    """Days since 1970 of a column of dates: what Polars and Arrow hold."""
+def days_of_dates(column: nw.Expr, frame: Frame) -> nw.Expr:
+    """Days since 1970 of a column of dates: what Polars and Arrow hold, and what DuckDB's difference is."""
     import narwhals as nw
 
-    return column.cast(nw.Int32).cast(nw.Float64)
+    number = column - nw.lit(dt.date(1970, 1, 1)) if is_relation(frame) else column.cast(nw.Int32)
+    return number.cast(nw.Float64)
 
 
-def days(column: nw.Expr) -> nw.Expr:
+def days(column: nw.Expr, frame: Frame) -> nw.Expr:
     """Days since 1970 of a column of timestamps, rounded down."""
-    return floored(milliseconds(column), MILLISECONDS_A_DAY)
+    import narwhals as nw
+
+    if is_relation(frame):
+        return days_of_dates(column.cast(nw.Date), frame)
+    return floored(_milliseconds(column), MILLISECONDS_A_DAY)
 
 
 def days_of_microseconds(column: nw.Expr) -> nw.Expr:
@@ -442,25 +487,31 @@ def days_of_microseconds(column: nw.Expr) -> nw.Expr:
     return over(column, float(MICROSECONDS_A_DAY)).floor()
 
 
-def has_time_of_day(column: nw.Expr) -> nw.Expr:
+def has_time_of_day(column: nw.Expr, frame: Frame) -> nw.Expr:
     """Whether a timestamp is not at midnight."""
+    import narwhals as nw
+
+    if is_relation(frame):
+        return column > column.cast(nw.Date).cast(nw.Datetime("us"))
     # Not `!=`: where a missing value is NaN, it differs from everything.
-    return milliseconds(column) > days(column) * MILLISECONDS_A_DAY
+    return _milliseconds(column) > days(column, frame) * MILLISECONDS_A_DAY
 
 
-def milliseconds(column: nw.Expr) -> nw.Expr:
+def _milliseconds(column: nw.Expr) -> nw.Expr:
     """Whole milliseconds since 1970 of a column of dates or timestamps."""
     import narwhals as nw
 
     return column.dt.timestamp("ms").cast(nw.Float64)
 
 
-def microseconds(column: nw.Expr) -> nw.Expr:
+def microseconds(column: nw.Expr, frame: Frame) -> nw.Expr:
     """Microseconds since 1970; exact up to 2^53, beyond which PyArrow would refuse to cast them."""
     import narwhals as nw
 
+    if is_relation(frame):  # which has no function of timestamps for it
+        return (column - nw.lit(dt.datetime(1970, 1, 1))).dt.total_microseconds().cast(nw.Float64)
     within = column.dt.microsecond().cast(nw.Float64)
-    return milliseconds(column) * 1000.0 + (within - floored(within, 1000.0) * 1000.0)
+    return _milliseconds(column) * 1000.0 + (within - floored(within, 1000.0) * 1000.0)
 
 
 def months(column: nw.Expr) -> nw.Expr:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from crmrules import FieldError, Source
-from crmrules.binding import bind_frame, bind_records
-from crmrules.frames import carried, rows_of
+from crmrules.binding import MONTH, bind_frame, bind_records
+from crmrules.frames import carried, is_relation, rows_of
 
 COLUMNS: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
     "floats": (
@@ -111,3 +112,86 @@ def test_a_frame_is_bound_as_its_rows_are(engine: str, table: tuple[pl.DataFrame
             bind_frame(strict, ENGINES[engine](frame), ["value"])
         assert from_frame.value.reason == from_rows.value.reason
         assert (from_frame.value.code, from_frame.value.row) == ("F104", from_rows.value.row)
+
+
+# relations of DuckDB
+
+
+ORDERS = Source(
+    name="orders",
+    fields={
+        "number": {"type": "text", "role": "id"},
+        "day": {"type": "date", "role": "date"},
+        "at": "datetime",
+        "amount": "money(2)",
+        "paid": {"type": "bool"},
+        "kind": {"type": "text", "one_of": ("order", "return")},
+    },
+)
+
+
+def relation(amount: str, **types: str) -> Any:
+    """Two orders, the second one empty; types: of columns other than text, date, timestamp and boolean."""
+    types = {
+        "number": "varchar",
+        "day": "date",
+        "at": "timestamp",
+        "paid": "boolean",
+        "kind": "varchar",
+        **types,
+    }
+    first = {"number": "'A1'", "day": "'2026-01-31'", "paid": "true", "kind": "'order'"}
+    first["at"] = "'1969-12-31 23:59:59.123456'"
+    one = [f"{value}::{types[name]} as {name}" for name, value in first.items()]
+    return duckdb.sql(
+        f"select {', '.join(one)}, {amount} as amount union all select 'A2', null, null, null, null, null"
+    )
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        relation("12.34::decimal(9, 2)"),
+        relation("12.34::double", day="timestamp", kind="enum('order', 'return')"),
+        relation("12.340::decimal(9, 3)"),  # more digits than the field: by Python
+        relation("'12.34'", at="timestamp_ns", day="varchar"),
+    ],
+)
+@pytest.mark.parametrize("in_sql", [True, False])
+def test_a_relation_is_bound_as_its_rows_are(held: Any, in_sql: bool) -> None:
+    bound = bind_frame(ORDERS, held, ORDERS.fields, month=True, in_sql=in_sql)
+    first, second = rows_of(bound.frame)
+    assert first == {
+        "number": "A1",
+        "day": float((dt.date(2026, 1, 31) - dt.date(1970, 1, 1)).days),
+        "at": -876_544.0,
+        "amount": 1234.0,
+        "paid": 1.0,
+        "kind": "order",
+        MONTH: 2026.0 * 12,
+    }
+    assert {value for name, value in second.items() if name != "number"} == {None}
+
+
+def test_a_relation_of_fitting_types_stays_one() -> None:
+    held = relation("12.34::decimal(9, 2)")
+    assert is_relation(bind_frame(ORDERS, held, ORDERS.fields, in_sql=True).frame)
+    assert not is_relation(bind_frame(ORDERS, held, ORDERS.fields).frame)
+    assert not is_relation(bind_frame(ORDERS, held, ORDERS.fields, numbered=True, in_sql=True).frame)
+
+
+@pytest.mark.parametrize(
+    "amount", ["12.345::double", "12.345::decimal(9, 3)", "'12,34'", "1e15", "'inf'::double"]
+)
+def test_a_bad_value_of_a_relation_is_named(amount: str) -> None:
+    held = relation(amount)
+    with pytest.raises(FieldError, match="`amount`") as caught:
+        bind_frame(ORDERS, held, ORDERS.fields, in_sql=True)
+    assert (caught.value.code, caught.value.row) == ("F104", "A1")
+
+
+def test_a_bad_value_of_a_relation_is_set_aside() -> None:
+    source = ORDERS.model_copy(update={"on_bad_row": "quarantine"})
+    bound = bind_frame(source, relation("12.345::double"), source.fields, in_sql=True)
+    assert [row["number"] for row in rows_of(bound.frame)] == ["A2"]
+    assert [(each.row, each.position, each.field) for each in bound.quarantined] == [("A1", 0, "amount")]

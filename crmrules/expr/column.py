@@ -36,6 +36,16 @@ def condition_column(checked: Checked, *, prefix: str = "") -> nw.Expr:
     return _Writer(checked, prefix).tested(checked.tree, wanted=True)
 
 
+def is_in_sql(node: tree.Node) -> bool:
+    """Whether DuckDB can compute the column, which calls no Python."""
+    for each in tree.walk(node):
+        if isinstance(each, tree.Call):
+            row = FUNCTIONS[each.function]
+            if row.hosted or row.column is None or not row.in_sql:
+                return False
+    return True
+
+
 @final
 class _Writer:
     def __init__(self, checked: Checked, prefix: str) -> None:

@@ -204,6 +204,7 @@ ROWS = (
         required=2,
         whole_days=True,
         cost=60,
+        in_sql=False,
     ),
     Function(
         "add_days",
@@ -228,6 +229,7 @@ ROWS = (
         "year(date('2026-11-23'))",
         whole_days=True,
         cost=8,
+        in_sql=False,
     ),
     Function(
         "quarter",
@@ -239,6 +241,7 @@ ROWS = (
         "quarter(date('2026-11-23'))",
         whole_days=True,
         cost=14,
+        in_sql=False,
     ),
     Function(
         "month",
@@ -250,6 +253,7 @@ ROWS = (
         "month(date('2026-11-23'))",
         whole_days=True,
         cost=12,
+        in_sql=False,
     ),
     Function(
         "day",
@@ -261,6 +265,7 @@ ROWS = (
         "day(date('2026-11-23'))",
         whole_days=True,
         cost=14,
+        in_sql=False,
     ),
     Function(
         "weekday",
@@ -286,6 +291,7 @@ ROWS = (
         constants=one_of(SPANS),
         whole_days=True,
         cost=14,
+        in_sql=False,
     ),
     Function(
         "end_of",
@@ -301,6 +307,7 @@ ROWS = (
         partial=True,
         whole_days=True,
         cost=14,
+        in_sql=False,
     ),
     Function(
         "date",

@@ -32,6 +32,7 @@ class Function:
     partial: whether the value may be missing although no argument is.
     whole_days: whether a column of timestamps is given as one of days.
     column: left out, a frame computes the function record by record, and warns of it (PerRecordWarning).
+    in_sql: whether DuckDB can compute `column` too; for others the needed columns are fetched first.
     hosted: set by `register`; what the host's function gives is looked at.
     """
 
@@ -50,6 +51,7 @@ class Function:
     cost: int = 1
     partial: bool = False
     whole_days: bool = False
+    in_sql: bool = True
     hosted: bool = False
 
 

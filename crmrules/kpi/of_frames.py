@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import binding, frames, money
-from crmrules.expr.column import condition_column, value_column
+from crmrules.expr.column import condition_column, is_in_sql, value_column
 from crmrules.fields import BadRow
 from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.grouping import Grouped, Keyed, Themselves
@@ -85,7 +85,9 @@ class OfFrames:
         by_day = cut.periods.needs_days
         dated = by_day or cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
         wanted = [*feed.fields, *([date] if dated else []), *([id_field] if located and id_field else [])]
-        bound = binding.bind_frame(feed.source, data, wanted, month=not by_day, numbered=located)
+        bound = binding.bind_frame(
+            feed.source, data, wanted, month=not by_day, numbered=located, in_sql=self.in_sql
+        )
         frame = bound.frame
         lines = [Line(feed.role("subject"), CREDIT, False)]
         if self.crediting is not None:
@@ -104,6 +106,22 @@ class OfFrames:
         if cut.through:
             frame = frame.filter((nw.col(PERIOD) <= cut.through.index) | nw.col(PERIOD).is_null())
         return frame, lines, bound.quarantined
+
+    @property
+    def in_sql(self) -> bool:
+        """Whether DuckDB can run the pass; it calls no Python, and every place for a payee would read the
+        records once more."""
+        crediting = self.crediting
+        nodes = [node for slot in self.feed.slots for node in (slot.argument, slot.where) if node is not None]
+        if crediting is not None:
+            nodes += [condition.tree for level in crediting.levels for condition in level.conditions]
+        return (
+            self.single
+            and isinstance(self.cut.grouping, Themselves)
+            and not self.cut.periods.needs_days
+            and not (crediting and crediting.adding)
+            and all(map(is_in_sql, nodes))
+        )
 
     def dated(self, frame: frames.Frame, date: str) -> frames.Frame:
         """The frame with the period of each record, without those after the cut's last day."""
@@ -268,8 +286,9 @@ class OfFrames:
             unknown = _array(groups[f"{name} known"]) < _array(groups["@len"])
             return _array(groups[name]) - unknown
         values = groups[name]
-        whole = values.dtype.is_integer() and slot.operation != "count"
-        return values.to_numpy().astype("int64") if whole else _array(values)
+        # DuckDB adds whole numbers up in 128 bits.
+        whole = (values.dtype.is_integer() or values.dtype.is_decimal()) and slot.operation != "count"
+        return values.cast(self.nw.Int64).to_numpy() if whole else _array(values)
 
     def refuse(self, data: object) -> NoReturn:
         """Say which record counts and has no subject, no group or no date: the first of them."""

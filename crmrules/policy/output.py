@@ -136,6 +136,8 @@ def _over(
 ) -> tuple[frames.Frame, frames.Frame, list[Line]]:
     """The host's frame with `@row`, and the bound one with what was decided."""
     wrapped = frames.wrap(records, crediting.source.name)
+    if frames.is_relation(wrapped):
+        raise frames.no_order()
     _refuse_taken(wrapped.collect_schema().names(), columns)
     bound = binding.bind_frame(crediting.source, records, crediting.fields, numbered=True)
     frame, found = crediting.credited(crediting.derive(bound.frame), said=True)

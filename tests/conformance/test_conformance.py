@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -31,8 +32,9 @@ from crmrules import Rulebook
 from crmrules.binding import bind_frame
 from crmrules.errors import CrmRulesError, ExpressionError, FieldError
 from crmrules.expr import Expression
+from crmrules.expr.column import is_in_sql
 from crmrules.fields import Source
-from crmrules.frames import columns_of, delivered
+from crmrules.frames import columns_of, delivered, pulled
 from crmrules.money import amount
 from crmrules.types import Type
 
@@ -178,6 +180,7 @@ ENGINES: dict[str, Callable[[Mapping[str, str], list[Record]], Any]] = {
     "polars": lambda fields, rows: pl.from_arrow(arrow(fields, rows)),
     "polars lazy": lambda fields, rows: pl.from_arrow(arrow(fields, rows)).lazy(),
     "pyarrow": arrow,
+    "duckdb": lambda fields, rows: duckdb.from_arrow(arrow(fields, rows)),
 }
 
 
@@ -185,7 +188,7 @@ ENGINES: dict[str, Callable[[Mapping[str, str], list[Record]], Any]] = {
 def _bound(engine: str, fields: tuple[tuple[str, str], ...], records: str) -> Any:
     rows = _RECORDS[records]
     source = Source(fields=dict(fields))
-    return bind_frame(source, ENGINES[engine](dict(fields), rows), dict(fields)).frame
+    return bind_frame(source, ENGINES[engine](dict(fields), rows), dict(fields), in_sql=True).frame
 
 
 _RECORDS: dict[str, list[Record]] = {}
@@ -204,7 +207,9 @@ def bound(engine: str, case: Case) -> Any:
 def by_column(engine: str, case: Case, expression: Expression) -> list[object]:
     import narwhals as nw
 
-    frame = bound(engine, case).select(nw.col("row"), expression.column().alias("@value"))
+    frame = bound(engine, case)
+    frame = frame if is_in_sql(expression.tree) else pulled(frame)
+    frame = frame.select(nw.col("row"), expression.column().alias("@value"))
     values = columns_of(frame)["@value"]
     of = expression.type
     found = [delivered(value, of) for value in values]  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -23,11 +24,11 @@ import pytest
 from crmrules.binding import bind_frame
 from crmrules.errors import ExpressionError
 from crmrules.expr import Expression, tree
-from crmrules.expr.column import condition_column
+from crmrules.expr.column import condition_column, is_in_sql
 from crmrules.expr.functions import BUILT_IN, FUNCTIONS, Function
 from crmrules.expr.scalar import compile_many
 from crmrules.fields import Source
-from crmrules.frames import columns_of, delivered
+from crmrules.frames import columns_of, delivered, is_relation, pulled
 from crmrules.money import amount
 from crmrules.types import Kind, fit
 
@@ -293,6 +294,7 @@ ENGINES: dict[str, Callable[[list[Record]], Any]] = {
     "polars": lambda records: pl.from_arrow(arrow(records)),
     "polars lazy": lambda records: pl.from_arrow(arrow(records)).lazy(),
     "pyarrow": arrow,
+    "duckdb": lambda records: duckdb.from_arrow(arrow(records)),
 }
 
 
@@ -308,7 +310,8 @@ class Bench:
             }  # type: ignore[arg-type]
         )
         self.frames = {
-            engine: bind_frame(source, make(records), FIELDS).frame for engine, make in ENGINES.items()
+            engine: bind_frame(source, make(records), FIELDS, in_sql=True).frame
+            for engine, make in ENGINES.items()
         }
 
     def by_record(self, expression: Expression) -> dict[str, list[Any]]:
@@ -336,8 +339,14 @@ class Bench:
             for name, expression in named.items()
             if expression.type.kind == "bool"
         }
+        frame = self.frames[engine]
+        if is_relation(frame) and not all(is_in_sql(each.tree) for each in expressions):
+            if len(expressions) > 1:
+                yield from (column for each in expressions for column in self.by_column(engine, [each]))
+                return
+            frame = pulled(frame)
         columns = columns_of(
-            self.frames[engine].select(
+            frame.select(
                 nw.col("n"),
                 *(expression.column().alias(name) for name, expression in named.items()),
                 *(test.alias(name) for name, test in tests.items()),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pytest
@@ -46,6 +47,7 @@ ENGINES: Mapping[str, Engine] = {
     "Polars": in_polars,
     "Polars lazy": lambda records: in_polars(records).lazy(),
     "PyArrow": lambda records: in_polars(records).to_arrow(),
+    "DuckDB": lambda records: duckdb.from_arrow(in_polars(records).to_arrow()),
 }
 
 

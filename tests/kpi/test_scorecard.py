@@ -120,6 +120,7 @@ def test_the_card_comes_back_in_the_engine_that_went_in(engines: Any) -> None:
         "Polars": pl.DataFrame,
         "Polars lazy": pl.DataFrame,
         "PyArrow": pa.Table,
+        "DuckDB": pa.Table,
     }
     assert kinds.keys() == engines.keys()
     for name, kind in kinds.items():
