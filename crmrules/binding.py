@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from crmrules import frames, money
 from crmrules.errors import FieldError, shown
 from crmrules.fields import BadRow, Field, Source, bind_record
+from crmrules.route import through_polars
 from crmrules.types import LARGEST_INTEGER, Scalar, Unfit
 
 if TYPE_CHECKING:
@@ -110,37 +111,39 @@ def bind_frame(
     month: bool = False,
     numbered: bool = False,
     in_sql: bool = False,
+    figures: bool = False,
 ) -> BoundFrame:
     """A frame of any engine. Only the columns of the needed fields are looked at.
 
     month: with the month of the date as `@month`; numbered: with the position of each row as `@row`.
     in_sql: a relation of DuckDB stays one, where the columns are of the fields' types; otherwise the columns
-    that are looked at are fetched.
+    that are looked at are fetched. figures: no row goes back to the host, so that a large pandas frame may
+    become one of Polars.
 
     Raises FieldError: F101 no such column, F104 a value that does not fit (unless set aside), F106 no frame.
     """
     frame = frames.wrap(data, source.name)
     names = [*dict.fromkeys(needed)]
-    schema = frame.collect_schema()
-    if error := source.missing_columns(schema.names(), names):
+    columns = frame.collect_schema().names()
+    date = source.role("date") if month else None
+    read = [*names, date] if date is not None else names
+    if error := source.missing_columns(columns, read):
         raise error
-    date = source.role("date")
-    if frames.is_relation(frame) and (numbered or not in_sql or _needs_python(source, names, schema)):
-        read = [*names, date] if month and date is not None else names
-        hosts = dict.fromkeys(map(source.column, _with_id(source, read, schema.names())))
-        frame = frames.pulled(frame.select(*hosts))
-        schema = frame.collect_schema()
-    binder = _Binder(source, frame, schema)
-    if taken := [name for name in schema.names() if isinstance(name, str) and name.startswith("@")]:
+    if taken := [name for name in columns if isinstance(name, str) and name.startswith("@")]:
         raise FieldError("F110", f"the frame has a column {shown(taken[0])}", hint="rename it: @ is reserved")
-    columns = [binder.column(name).alias(name) for name in names]
-    if numbered:
-        binder.frame = frames.numbered(binder.frame)
-        columns.append(binder.nw.col(frames.ROW).cast(binder.nw.Float64))
-    if month and date is not None:
-        columns.append(binder.month(date).alias(MONTH))
+    if figures and (other := through_polars(frame, dict.fromkeys(map(source.column, read)))) is not None:
+        binder = _Binder(source, frames.wrap(other, source.name))
+        selected = binder.selected(names, date, numbered=numbered)
+        if not binder.finds_bad():  # which are shown, or set aside, as the host has them
+            return BoundFrame(binder.frame.select(*selected), ())
+    if frames.is_relation(frame) and (numbered or not in_sql or _needs_python(source, names, frame)):
+        frame = frames.pulled(
+            frame.select(*dict.fromkeys(map(source.column, _with_id(source, read, columns))))
+        )
+    binder = _Binder(source, frame)
+    selected = binder.selected(names, date, numbered=numbered)
     good, quarantined = binder.checked()
-    return BoundFrame(good.select(*columns), quarantined)
+    return BoundFrame(good.select(*selected), quarantined)
 
 
 class Table(NamedTuple):
@@ -167,10 +170,11 @@ def _with_id(source: Source, needed: Iterable[str], columns: Collection[object] 
     return [*dict.fromkeys([*([id_field] if id_field and known else []), *needed])]
 
 
-def _needs_python(source: Source, names: Iterable[str], schema: Mapping[str, Any]) -> bool:
+def _needs_python(source: Source, names: Iterable[str], frame: frames.Frame) -> bool:
     """Whether some of the fields are in columns that only Python can read, value by value."""
     import narwhals as nw
 
+    schema: Any = frame.collect_schema()
     for name in names:
         field, dtype = source.fields[name], schema[source.column(name)]
         if field.declared.kind == "text" and dtype in (nw.Categorical, nw.Enum):
@@ -214,16 +218,26 @@ def _set_aside(source: Source, error: FieldError, position: int, record: Mapping
 
 @final
 class _Binder:
-    def __init__(self, source: Source, frame: frames.Frame, schema: Any) -> None:
+    def __init__(self, source: Source, frame: frames.Frame) -> None:
         import narwhals as nw
 
         self.nw = nw
         self.source = source
         self.frame = frame
-        self.schema = schema
+        self.schema: Any = frame.collect_schema()
         self.bad: dict[str, nw.Expr] = {}
         self.values: dict[str, nw.Expr] = {}
         self.lazy = frames.is_lazy(frame)
+
+    def selected(self, names: Sequence[str], date: str | None, *, numbered: bool) -> list[nw.Expr]:
+        """The columns of the fields, with the position of each row and the month of the date, if wanted."""
+        columns = [self.column(name).alias(name) for name in names]
+        if numbered:
+            self.frame = frames.numbered(self.frame)
+            columns.append(self.nw.col(frames.ROW).cast(self.nw.Float64))
+        if date is not None:
+            columns.append(self.month(date).alias(MONTH))
+        return columns
 
     def column(self, name: str) -> nw.Expr:
         if name not in self.values:
@@ -371,15 +385,19 @@ class _Binder:
             value = frames.days_of_microseconds(value)
         return frames.months_of_days(value)
 
+    def finds_bad(self) -> bool:
+        """Whether some value does not fit."""
+        nw = self.nw
+        if not self.bad:
+            return False
+        flags = {f"@{position}": bad for position, bad in enumerate(self.bad.values())}
+        counted = [nw.when(bad).then(1).otherwise(0).sum().alias(flag) for flag, bad in flags.items()]
+        return any(frames.rows_of(self.frame.select(*counted))[0].values())
+
     def checked(self) -> tuple[frames.Frame, tuple[BadRow, ...]]:
         """The frame without its bad rows. Raises FieldError at the first one, unless they are set aside."""
         nw = self.nw
-        if not self.bad:
-            return self.frame, ()
-        flags = {f"@{position}": bad for position, bad in enumerate(self.bad.values())}
-        counted = [nw.when(bad).then(1).otherwise(0).sum().alias(flag) for flag, bad in flags.items()]
-        counts = frames.rows_of(self.frame.select(*counted))[0]
-        if not any(counts.values()):
+        if not self.finds_bad():
             return self.frame, ()
         first = next(iter(self.bad.values()))
         flag = nw.when(first).then(1.0).otherwise(0.0)

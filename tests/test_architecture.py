@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "crmrules"
 
 FRONT = "crmrules/__init__.py"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "document", "types", "money", "tables", "fields", "files", "frames", "binding"),
+    ("errors", "document", "types", "money", "tables", "fields", "files", "frames", "route", "binding"),
     ("expr",),
     ("policy",),
     ("kpi",),

@@ -86,7 +86,7 @@ class OfFrames:
         dated = by_day or cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
         wanted = [*feed.fields, *([date] if dated else []), *([id_field] if located and id_field else [])]
         bound = binding.bind_frame(
-            feed.source, data, wanted, month=not by_day, numbered=located, in_sql=self.in_sql
+            feed.source, data, wanted, month=not by_day, numbered=located, in_sql=self.in_sql, figures=True
         )
         frame = bound.frame
         lines = [Line(feed.role("subject"), CREDIT, False)]

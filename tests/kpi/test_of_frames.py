@@ -4,12 +4,14 @@ import datetime as dt
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
-from crmrules import RecordError, Rulebook
+from crmrules import RecordError, Rulebook, route
 from crmrules.frames import is_relation
 from crmrules.kpi.feed import Cut
 from crmrules.kpi.of_frames import OfFrames
+from crmrules.route import pandas_alone
 
 ROWS = [
     ("A1", "Ann", dt.date(2026, 1, 5), "order", 100.05, 2.0),
@@ -88,3 +90,68 @@ def test_a_standing_of_a_relation_is_explained() -> None:
     told = str(book({"rules": [FREE, HALF]}).score({"orders": relation()}).explain("Bo", "2026-02"))
     assert "A3" in told
     assert "A4" in told
+
+
+FIELDS = {
+    "number": {"type": "text", "role": "id"},
+    "who": {"type": "text", "role": "subject"},
+    "day": {"type": "date", "role": "date"},
+    "kind": "text",
+    "customer": "text",
+    "amount": "money(2)",
+    "hours": "number",
+}
+EVERY = [
+    "sum(amount, where=kind != 'visit')",
+    "mean(amount)",
+    "count(where=not contains(kind, 'v'))",
+    "nunique(customer)",
+    "min(hours)",
+    "max(day)",
+    "median(hours)",
+    "stddev(hours)",
+    "first(customer)",
+    "share(amount, where=customer == 'ACME')",
+]
+
+
+@pytest.mark.parametrize("payees", [False, True])
+@pytest.mark.parametrize("name", ["pandas", "pandas text", "pandas over Arrow"])
+def test_pandas_through_polars_gives_the_card_of_pandas_alone(
+    engines: Any, name: str, payees: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "LEAST_ROWS", 0)
+    policy: dict[str, Any] = {"rules": [FREE], "default": 1}
+    if payees:
+        policy["payees"] = [{"to": "who", "share": 0.5}, {"to": "'Cy'", "share": 1 / 3}]
+    rules = Rulebook.of(
+        {
+            "sources": {"orders": {"fields": FIELDS}},
+            "policies": {"counted": policy},
+            "measures": {f"m{at}": value for at, value in enumerate(EVERY)},
+            "models": {"all": {"indicators": {f"m{at}": {} for at in range(len(EVERY))}}},
+        }
+    )
+    rows = [
+        {
+            "number": f"N{at}",
+            "who": ("Ann", "Bo", "王芳")[at % 3],
+            "day": dt.date(2026, 1 + at % 2, 1 + at),
+            "kind": ("order", "visit", None, "sample")[at % 4],
+            "customer": ("ACME", None, "北方", "")[at // 2 % 4],
+            "amount": None if at == 7 else at * at + 0.25,
+            "hours": None if at % 5 == 0 else at / 4,
+        }
+        for at in range(24)
+    ]
+    frame = engines[name](rows)
+    by_polars = rules.score({"orders": frame})
+    with pandas_alone():
+        alone = rules.score({"orders": frame})
+    cards = [rules.score({"orders": engines["dicts"](rows)}), alone, by_polars]
+    of_dicts, of_pandas, of_polars = (
+        [(str(each), card.measures_of(each)) for each in card.standings()] for card in cards
+    )
+    assert of_dicts == of_pandas == of_polars
+    assert isinstance(by_polars.to_native(), pd.DataFrame)
+    pd.testing.assert_frame_equal(by_polars.to_native(), alone.to_native())
