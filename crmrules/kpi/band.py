@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 import pydantic
 from pydantic import BaseModel, Discriminator, Field, Tag
@@ -19,6 +19,7 @@ from crmrules.kpi.pieces import (
     Points,
     TierPart,
     check_limits,
+    check_shares,
     held,
     limited,
     number,
@@ -72,12 +73,15 @@ class Band(BaseModel):
     above: Outside
     floor: Points = 0.0
 
+    by: ClassVar[None] = None
+
     @pydantic.model_validator(mode="after")
     def _check(self) -> Band:
         if self.upper < self.lower:
             raise ValueError(
                 f"the band from {self.lower:g} to {self.upper:g} is empty: let `to` be above `from`"
             )
+        check_shares([self.lower, self.upper], self.on)
         check_limits(self.floor, self.score)
         return self
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 import pydantic
 from pydantic import BaseModel, Discriminator, Field, Tag
@@ -25,6 +25,7 @@ from crmrules.kpi.pieces import (
     TierPart,
     check_ascending,
     check_limits,
+    check_shares,
     held,
     limited,
     number,
@@ -58,9 +59,11 @@ class Linear(BaseModel):
 
     kind: Literal["linear"] = "linear"
     on: Literal["attainment"] = "attainment"
-    floor: float = 0.0
-    cap: Annotated[float, Field(gt=0)] | None = None
+    floor: Amount = 0.0
+    cap: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     slope: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
+
+    by: ClassVar[None] = None
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Linear:
@@ -120,9 +123,12 @@ class Points(BaseModel):
     cap: Amount | None = None
     monotone: Monotone | None = None
 
+    by: ClassVar[None] = None
+
     @pydantic.model_validator(mode="after")
     def _check(self) -> Points:
         check_limits(self.floor, self.cap)
+        check_shares((at for at, _ in self.through), self.on)
         check_ascending([at for at, _ in self.through], "the points", self._percent)
         self._laid.check(self.monotone, False, self._percent)
         return self
@@ -164,9 +170,9 @@ class Points(BaseModel):
         """The curve in one line, for a statement.
 
         >>> Points(on="value", through=[[0, 120], [60, 0]], outside="hold", floor=0).describe()
-        'straight lines through 0 120, 60 0; outside held; floor 0'
+        'straight lines through 0: 120, 60: 0; outside held; floor 0'
         """
-        pairs = ", ".join(f"{number(at, self._percent)} {number(points)}" for at, points in self.through)
+        pairs = ", ".join(f"{number(at, self._percent)}: {number(points)}" for at, points in self.through)
         outside = "outside held" if self.outside == "hold" else "outside extended"
         return with_limits([f"straight lines through {pairs}", outside], self.floor, self.cap)
 
@@ -194,5 +200,5 @@ Curve = Annotated[
         custom_error_message=f"a curve is of kind {', '.join(KINDS)}: write for example kind: tiers",
     ),
 ]
-"""Any curve: they all have `points(values, by)`, `breakdown(value, by)`, `describe()`, `on`, `cap` and
+"""Any curve: they all have `points(values, by)`, `breakdown(value, by)`, `describe()`, `on`, `by`, `cap` and
 `bounded_above`."""

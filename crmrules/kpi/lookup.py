@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, final
 
 import pydantic
 from pydantic import BaseModel, Field
@@ -20,6 +20,7 @@ from crmrules.kpi.pieces import (
     Side,
     TierPart,
     check_ascending,
+    check_shares,
     number,
 )
 
@@ -52,8 +53,11 @@ class Table(BaseModel):
     otherwise: Points
     monotone: Monotone | None = None
 
+    by: ClassVar[None] = None
+
     @pydantic.model_validator(mode="after")
     def _check(self) -> Table:
+        check_shares((at for at, _ in self.rows), self.on)
         check_ascending([at for at, _ in self.rows], "the rows", self._percent)
         if self.monotone and self.match == "exact":
             raise ValueError(
@@ -118,9 +122,9 @@ class Table(BaseModel):
         """The table in one line, for a statement.
 
         >>> Table(on="value", match="at_most", rows=[[30, 100], [35, 90]], otherwise=0).describe()
-        'table: up to 30 100; up to 35 90; otherwise 0'
+        'table, up to 30: 100; up to 35: 90; otherwise: 0'
         """
         rows = [
-            f"{_WORDS[self.match]} {number(at, self._percent)} {number(points)}" for at, points in self.rows
+            f"{_WORDS[self.match]} {number(at, self._percent)}: {number(points)}" for at, points in self.rows
         ]
-        return f"table: {'; '.join(rows)}; otherwise {number(self.otherwise)}"
+        return f"table, {'; '.join(rows)}; otherwise: {number(self.otherwise)}"

@@ -19,6 +19,7 @@ from crmrules.kpi.pieces import (
     Points,
     TierPart,
     check_ascending,
+    check_shares,
     number,
     sides,
     span,
@@ -94,6 +95,7 @@ class Matrix(BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Matrix:
+        check_shares(self.rows.bounds, self.on)
         tall, wide = len(self.rows.bounds) + 1, len(self.columns.bounds) + 1
         if len(self.cells) != tall:
             raise ValueError(

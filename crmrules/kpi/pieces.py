@@ -24,6 +24,9 @@ TOLERANCE = 1e-9
 On = Literal["attainment", "value"]
 """What a curve is laid over: the share of the target (1 is the target), or the indicator's own value."""
 
+MOST_SHARE = 10.0
+"""The highest share of a target that a boundary may be, 1,000 %: whoever writes 80 there means 80 %."""
+
 Side = Literal["lower", "upper"]
 Boundary = Annotated[
     Annotated[Side, Tag("one side")] | Annotated[tuple[Side, ...], Tag("sides")],
@@ -192,6 +195,16 @@ def check_ascending(values: Iterable[float], what: str, percent: bool) -> None:
             raise ValueError(
                 f"{what} go from the lowest up, {number(after, percent)} cannot follow "
                 f"{number(before, percent)}: put them in order, each once"
+            )
+
+
+def check_shares(bounds: Iterable[float | None], on: On) -> None:
+    """Raise ValueError for a boundary of attainments that must be meant as a percent."""
+    for bound in bounds:
+        if on == "attainment" and bound is not None and abs(bound) > MOST_SHARE:
+            raise ValueError(
+                f"{bound:g} on attainment is {number(bound, True)} of the target: "
+                f"write {bound:g}% or {bound / 100:g}, or on: value"
             )
 
 

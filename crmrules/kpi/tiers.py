@@ -21,6 +21,7 @@ from crmrules.kpi.pieces import (
     Points,
     TierPart,
     check_limits,
+    check_shares,
     held,
     limited,
     number,
@@ -82,6 +83,7 @@ class Tiers(BaseModel):
     @pydantic.model_validator(mode="after")
     def _check(self) -> Tiers:
         check_limits(self.floor, self.cap)
+        check_shares((end for each in self.tiers for end in (each.lower, each.upper)), self._bounds_of)
         _ = self._joints
         self._check_figures()
         self._check_chooser()
@@ -151,7 +153,12 @@ class Tiers(BaseModel):
     @property
     def _percent(self) -> bool:
         """Whether the ends of the tiers are shares of the target."""
-        return self.on == "attainment" and (self.by is None or self.opens_at is not None)
+        return self._bounds_of == "attainment"
+
+    @property
+    def _bounds_of(self) -> On:
+        """What the ends of the tiers are, if `by` does not decide."""
+        return self.on if self.by is None or self.opens_at is not None else "value"
 
     @cached_property
     def _joints(self) -> list[float]:
@@ -346,15 +353,15 @@ class Tiers(BaseModel):
 
         >>> table = [{"to": 30, "points": 100}, {"points": 60}]
         >>> Tiers(on="value", how="flat", boundary="upper", tiers=table).describe()
-        'flat tiers: up to 30 100; 30 and more 60; a boundary belongs to the tier below it'
+        'flat tiers, up to 30: 100; 30 and more: 60; a boundary belongs to the tier below it'
         """
         words = []
         for label, tier in zip(self._labels, self.tiers, strict=True):
-            figure = (
-                number(tier.rate, self.on == "value") if tier.rate is not None else number(tier.points or 0.0)
-            )
-            words.append(f"{label} {figure}{' retroactively' if tier.retroactive else ''}")
-        words[0] = f"{self.how} tiers: {words[0]}"
+            # 5 for each visit is no 500 %.
+            percent = self._paid and self.on == "value" and abs(tier.figure) < 1
+            figure = number(tier.figure, percent)
+            words.append(f"{label}: {figure}{' retroactively' if tier.retroactive else ''}")
+        words[0] = f"{self.how} tiers, {words[0]}"
         if self.opens_at is not None:
             words.append(f"only the first until {self.by} is {number(self.opens_at)}")
         elif self.by is not None:

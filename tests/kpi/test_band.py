@@ -77,6 +77,7 @@ def test_a_band_of_one_value() -> None:
         ({"above": {"lose": -1}}, "greater than or equal to 0"),
         ({"above": {"lose": 1, "each": 0}}, "greater than 0"),
         ({"on": "share"}, "on"),
+        ({"on": "attainment"}, "write 28% or 0.28, or on: value"),
     ],
 )
 def test_what_is_no_band_is_refused(wrong: dict[str, Any], said: str) -> None:

@@ -51,7 +51,9 @@ def test_a_cap_that_is_not_above_the_floor_is_refused(wrong: dict[str, float]) -
         Linear(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "cubic"}, {"ceiling": 1}, {"cap": "much"}])
+@pytest.mark.parametrize(
+    "wrong", [{"kind": "cubic"}, {"ceiling": 1}, {"cap": "much"}, {"cap": math.inf}, {"floor": math.nan}]
+)
 def test_what_a_curve_does_not_know_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(pydantic.ValidationError):
         Linear(**wrong)
@@ -94,6 +96,7 @@ def test_every_kind_is_known_by_its_name_and_answers_alike(kind: str) -> None:
     assert curve.bounded_above
     assert curve.cap is not None or kind == "points"
     assert curve.on in ("attainment", "value")
+    assert curve.by == CURVES[kind].get("by")
     assert curve.points([], by and []).tolist() == []
 
 
@@ -157,6 +160,7 @@ def test_lines_that_go_on_for_ever_have_no_most() -> None:
         ({"outside": None}, "outside"),
         ({"cap": 1, "floor": 2}, "not above the floor"),
         ({"through": [[0, math.nan], [1, 1]]}, "finite"),
+        ({"through": [[0, 0], [100, 100]]}, "write 100% or 1, or on: value"),
     ],
 )
 def test_what_makes_no_lines_is_refused(wrong: dict[str, Any], said: str) -> None:

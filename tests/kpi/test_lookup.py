@@ -61,6 +61,7 @@ def test_a_value_that_misses_a_row_by_rounding_hits_it() -> None:
     [
         ({"rows": [[35, 1], [30, 2]]}, "the rows go from the lowest up, 30 cannot follow 35"),
         ({"rows": []}, "at least 1"),
+        ({"on": "attainment"}, "write 30% or 0.3, or on: value"),
         ({"otherwise": None}, "otherwise"),
         ({"monotone": "falls"}, "from 90 to 100 at 30 the curve rises"),
         ({"monotone": "falls", "match": "exact"}, "leave `monotone` out"),

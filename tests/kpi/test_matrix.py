@@ -64,6 +64,7 @@ def test_the_second_figure_has_to_be_given() -> None:
         ({"rows": {"bounds": [1, 3], "boundary": ["lower"]}}, "1 sides for 2 boundaries"),
         ({"rows": {"bounds": [1, 3]}}, "boundary"),
         ({"by": None}, "by"),
+        ({"on": "attainment", "rows": {"bounds": [80, 100], "boundary": "lower"}}, "write 80% or 0.8"),
         ({"monotone": "falls"}, "row 1 goes from 0 to 10"),
         ({"monotone": "rises", "cells": [[0, 10], [20, 30], [20, 25]]}, "column 2 goes from 30 to 25"),
     ],

@@ -15,6 +15,7 @@ from crmrules.kpi.pieces import (
     TierPart,
     check_ascending,
     check_limits,
+    check_shares,
     held,
     limited,
     number,
@@ -83,6 +84,13 @@ def test_lists_of_sides_have_one_for_each_boundary() -> None:
 def test_what_does_not_go_up_is_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match="the rows go from the lowest up"):
         check_ascending(values, "the rows", False)
+
+
+def test_a_boundary_on_attainment_that_must_be_a_percent_is_refused() -> None:
+    check_shares([None, 1.2, -0.5, 10], "attainment")
+    check_shares([80], "value")
+    with pytest.raises(ValueError, match=r"80 on attainment is 8,000 % of the target: write 80% or 0\.8"):
+        check_shares([0.5, 80], "attainment")
 
 
 def test_limits_and_what_they_change_in_the_parts() -> None:

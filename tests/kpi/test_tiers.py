@@ -317,13 +317,24 @@ def test_a_mixed_boundary_is_declared_one_by_one() -> None:
 def test_a_table_in_one_line() -> None:
     curve = tiers("flat", [0, 0.8], [60, 100], figure="points", on="attainment", cap=90)
     assert curve.describe() == (
-        "flat tiers: 0 % to 80 % 60; 80 % and more 100; a boundary belongs to the tier above it; cap 90"
+        "flat tiers, 0 % to 80 %: 60; 80 % and more: 100; a boundary belongs to the tier above it; cap 90"
     )
     gated = tiers("marginal", [0, 1000], [0.01, 0.02], by="ytd(revenue)", opens_at=5000)
     assert gated.describe() == (
-        "marginal tiers: 0 to 1,000 1 %; 1,000 and more 2 %; only the first until ytd(revenue) is 5,000; "
+        "marginal tiers, 0 to 1,000: 1 %; 1,000 and more: 2 %; only the first until ytd(revenue) is 5,000; "
         "a boundary belongs to the tier above it"
     )
+
+
+def test_points_for_each_visit_are_not_shown_in_percent() -> None:
+    assert tiers("marginal", [0], [5]).describe().startswith("marginal tiers, 0 and more: 5;")
+
+
+@pytest.mark.parametrize("more", [{}, {"by": "ytd(revenue)", "opens_at": 5}])
+def test_a_boundary_on_attainment_is_a_share_of_the_target(more: dict[str, Any]) -> None:
+    with pytest.raises(pydantic.ValidationError, match="80 on attainment is 8,000 % of the target"):
+        tiers("flat", [0, 80], [60, 100], figure="points", on="attainment", **more)
+    assert tiers("flat", [0, 80], [60, 100], figure="points", on="attainment", by="calls")
 
 
 def test_tiers_come_back_from_plain_data() -> None:
