@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     )
     from crmrules.expr import Expression
     from crmrules.fields import Field, Source
+    from crmrules.kpi.grade import Grade
     from crmrules.kpi.indicator import Indicator
     from crmrules.kpi.measure import Measure
-    from crmrules.kpi.model import Grade, Model
+    from crmrules.kpi.model import Model
     from crmrules.kpi.period import Period
     from crmrules.kpi.scorecard import Scorecard
     from crmrules.kpi.statement import Statement
@@ -45,7 +46,7 @@ _HOMES = {
     "ExpressionError": "crmrules.errors",
     "Field": "crmrules.fields",
     "FieldError": "crmrules.errors",
-    "Grade": "crmrules.kpi.model",
+    "Grade": "crmrules.kpi.grade",
     "Indicator": "crmrules.kpi.indicator",
     "Intent": "crmrules.triggers",
     "Measure": "crmrules.kpi.measure",

@@ -2,11 +2,12 @@
 
 from crmrules.kpi.band import Band, Loss
 from crmrules.kpi.curve import Curve, Linear, Points
+from crmrules.kpi.grade import Grade
 from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.lookup import Table
 from crmrules.kpi.matrix import Axis, Matrix
 from crmrules.kpi.measure import Measure
-from crmrules.kpi.model import Grade, Model
+from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period
 from crmrules.kpi.period_table import PeriodTable
 from crmrules.kpi.pieces import TierPart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, final
 
 from crmrules.errors import RecordError, shown
 from crmrules.expr.check import Checked
@@ -12,13 +12,18 @@ from crmrules.kpi.combining import Combined, Keys, Scores, named_row
 from crmrules.kpi.composite import Composite, Kicker, Undecided
 from crmrules.kpi.named import HIGHEST, LOWEST, SCORE, decided, listed, numbers
 from crmrules.kpi.rounding import SCORE_DIGITS, rounded
+from crmrules.kpi.standing import Adjusted, AdjustmentKind
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from crmrules.kpi.measure import Column
     from crmrules.kpi.named import Flags, Numbers
 
+    Rows = NDArray[np.int64]
+
 Path = tuple[str | int, ...]
-Kind = Literal["combination", "kicker", "deduction", "limit", "rounding", "gate", "lock"]
 
 
 @final
@@ -31,12 +36,24 @@ class Adjustment:
     whose score a lock changed.
     """
 
-    kind: Kind
+    kind: AdjustmentKind
     because: str
     applied: Flags
     points: Numbers
     undecided: Flags
     indicator: str = ""
+
+    def of(self, rows: Rows) -> Adjustment:
+        """The same for some of the rows."""
+        columns = (self.applied[rows], self.points[rows], self.undecided[rows])
+        return Adjustment(self.kind, self.because, *columns, self.indicator)
+
+    def at(self, row: int) -> Adjusted | None:
+        """What it changed in one row, None where it neither applied nor is undecided."""
+        if not self.applied[row] and not self.undecided[row]:
+            return None
+        undecided = bool(self.undecided[row])
+        return Adjusted(self.kind, self.because, float(self.points[row]), undecided, self.indicator)
 
 
 @final
@@ -212,7 +229,7 @@ class Run:
         if not declared.kickers and not declared.deductions:
             return score
         self.columns[SCORE] = rounded(score)
-        parts: tuple[tuple[str, Kind, tuple[Kicker, ...], float | None, float], ...] = (
+        parts: tuple[tuple[str, AdjustmentKind, tuple[Kicker, ...], float | None, float], ...] = (
             ("kickers", "kicker", declared.kickers, declared.most_added, 1.0),
             ("deductions", "deduction", declared.deductions, declared.most_deducted, -1.0),
         )
@@ -301,7 +318,7 @@ class Run:
 
     # what all of them use
 
-    def adjust(self, kind: Kind, because: str, before: Numbers, after: Numbers) -> None:
+    def adjust(self, kind: AdjustmentKind, because: str, before: Numbers, after: Numbers) -> None:
         """The change of one step; rounding errors are no reason to name it."""
         import numpy as np
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never, final
 
 from pydantic import BaseModel
 
+from crmrules import frames
 from crmrules.expr import tree
 from crmrules.expr.check import Checked
 from crmrules.fields import Frozen
@@ -164,3 +165,13 @@ class Tally:
                 raise AssertionError("pulled values are not tallied")
             case _:
                 assert_never(operation)
+
+
+def delivered_column(column: Column, of: Type) -> list[Scalar]:
+    """A column as expressions over records compute with it."""
+    values: list[Any] = column.tolist()
+    if column.dtype == "int64" and of.kind == "money":
+        return values
+    if of.kind in ("number", "duration"):
+        return [None if value != value else value for value in values]
+    return [frames.delivered(value, of) for value in values]

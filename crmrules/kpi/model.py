@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from typing import Annotated, Literal, final
 
 import pydantic
 from pydantic import BaseModel, Field
 
 from crmrules.fields import Frozen
 from crmrules.kpi.calendar_periods import CalendarPeriods
+from crmrules.kpi.composite import Composite
+from crmrules.kpi.grade import Bands, Forced, Grades
 from crmrules.kpi.indicator import Indicator
 from crmrules.kpi.period_kinds import DeclaredPeriods
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-SCORE_DIGITS = 9
-"""Scores are rounded to so many decimals before they decide a grade or a rank, since the order of a sum
-changes its last digits (about 1e-14) between engines and runs."""
-
+from crmrules.kpi.rank import Ranking
 
 SUBJECT = "subject"
 """The subject of a model of whom the records name, or the policy gives the credit."""
 
 TREE = "tree"
 """The subject of a model of everybody in the reporting tree, with all who stand below."""
-
-
-@final
-class Grade(BaseModel):
-    """A band of scores: from `at_least` points on. The last band has none and takes all the rest."""
-
-    model_config = Frozen
-
-    grade: Annotated[str, Field(min_length=1)]
-    at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 @final
@@ -49,9 +32,10 @@ class Model(BaseModel):
     unknown: what becomes of records of a subject that the roster does not have or does not say where it
     belongs: `error`; `drop`, told in the card's notes; `add`, where the card is of the records' own subjects.
     If not said, `add` there and `error` elsewhere.
-    The composite is the mean of the indicators' scores by weight, over those that have a value:
-    sum(weight x score) / sum(weight). Grades by bands, highest first. Rank within the period by the
-    composite, highest first; equal scores share the better rank.
+    composite: how the indicators' scores become one, the mean by weight unless said otherwise.
+    grades: bands of scores as a list, highest first, or by percentile, or so many percent of the people each.
+    rank: within the period by the composite, highest first; equal scores share the better rank unless said
+    otherwise. movement: whether score and rank are held against those of the period before.
     """
 
     model_config = Frozen
@@ -60,31 +44,10 @@ class Model(BaseModel):
     unknown: Literal["add", "drop", "error"] | None = None
     period: DeclaredPeriods = CalendarPeriods(unit="month")
     indicators: Annotated[dict[str, Indicator], Field(min_length=1)]
-    grades: tuple[Grade, ...] = ()
-
-    @pydantic.field_validator("grades")
-    @classmethod
-    def _bands(cls, grades: tuple[Grade, ...]) -> tuple[Grade, ...]:
-        if not grades:
-            return grades
-        if grades[-1].at_least is not None:
-            raise ValueError(
-                f"scores below {grades[-1].at_least:g} have no grade: "
-                "leave `at_least` out at the last grade, which then takes all the rest"
-            )
-        if any(band.at_least is None for band in grades[:-1]):
-            raise ValueError("only the last grade goes without `at_least`: say from how many points on")
-        bounds = [band.at_least for band in grades[:-1] if band.at_least is not None]
-        for upper, lower in pairwise(bounds):
-            if lower >= upper:
-                raise ValueError(
-                    f"grades go from the highest down, {lower:g} cannot follow {upper:g}: "
-                    "put the grade with the most points first"
-                )
-        names = [band.grade for band in grades]
-        if len({*names}) < len(names):
-            raise ValueError("two grades have the same name: rename one")
-        return grades
+    composite: Composite = Composite()
+    grades: Grades | None = None
+    rank: Ranking = Ranking()
+    movement: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -102,19 +65,27 @@ class Model(BaseModel):
         return self
 
     @property
+    def weights(self) -> dict[str, float]:
+        """The weights of the indicators that have a score."""
+        return {name: each.weight for name, each in self.indicators.items() if each.scored}
+
+    @property
+    def targeted(self) -> list[str]:
+        """The indicators that have a target."""
+        return [name for name, each in self.indicators.items() if each.target is not None]
+
+    @property
+    def grade_order(self) -> tuple[str, ...]:
+        """What breaks ties where grades go to so many people each."""
+        return self.grades.order if isinstance(self.grades, Forced) else ()
+
+    @property
+    def graded_within(self) -> str | None:
+        """The role of the roster within which grades are given."""
+        return None if self.grades is None or isinstance(self.grades, Bands) else self.grades.within
+
+    @property
     def weightless(self) -> bool:
-        """Whether there are targets and none of them weighs anything, so that there is no composite."""
-        targeted = [each for each in self.indicators.values() if each.scored]
-        return bool(targeted) and not any(each.weight for each in targeted)
-
-    def graded(self, scores: NDArray[np.float64]) -> tuple[str | None, ...]:
-        """The grade of each score (rounded already); None where there is no score or there are no grades."""
-        import numpy as np
-
-        if not self.grades:
-            return (None,) * len(scores)
-        bounds = [band.at_least for band in reversed(self.grades[:-1])]
-        names = [band.grade for band in reversed(self.grades)]
-        places = np.searchsorted(np.array(bounds, dtype=np.float64), scores, side="right").tolist()
-        unknown = np.isnan(scores).tolist()
-        return tuple(None if none else names[place] for place, none in zip(places, unknown, strict=True))
+        """Whether there are scores and none of them weighs anything, so that there is no composite."""
+        expressed = self.composite.kind == "expression"
+        return bool(self.weights) and not any(self.weights.values()) and not expressed

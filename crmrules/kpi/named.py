@@ -11,7 +11,7 @@ from crmrules.expr import tree
 from crmrules.expr.check import Checked, Schema, check
 from crmrules.expr.parse import parse
 from crmrules.expr.scalar import compile_many
-from crmrules.kpi.scorecard import delivered_column
+from crmrules.kpi.measure import delivered_column
 from crmrules.policy.condition import Condition
 from crmrules.types import NUMBER, Scalar, Type
 

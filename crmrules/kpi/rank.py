@@ -197,6 +197,10 @@ class Movement:
     rank: NDArray[np.float64]
     previous: NDArray[np.int64]
 
+    def of(self, rows: NDArray[np.int64]) -> Movement:
+        """The same for some of the rows; `previous` still counts all of them."""
+        return Movement(self.score[rows], self.rank[rows], self.previous[rows])
+
 
 def movement(scores: Any, ranks: Any, subjects: Any, periods: Any, groups: Any = None) -> Movement:
     """How each row moved against the same subject's row of the period before.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, final
 
 from crmrules.errors import ExpressionError, FieldError, RecordError, Span, closest, did_you_mean
@@ -18,7 +19,8 @@ from crmrules.expr.parse import parse
 from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.grid import Grid, grid_of
 from crmrules.kpi.grouping import SEPARATOR, UNKNOWN, Above, Grouping, Keyed, Loose, Themselves
-from crmrules.kpi.model import SCORE_DIGITS, SUBJECT, TREE, Model
+from crmrules.kpi.judging import Judging
+from crmrules.kpi.model import SUBJECT, TREE, Model
 from crmrules.kpi.nested import composites
 from crmrules.kpi.period import Period
 from crmrules.kpi.prepared import Prepared, prepared
@@ -27,7 +29,7 @@ from crmrules.kpi.scorecard import Figures, Scorecard
 from crmrules.kpi.statement import Explainer
 from crmrules.kpi.values import Values, numbers
 from crmrules.policy.tree import Tree
-from crmrules.types import NUMBER
+from crmrules.types import NUMBER, Type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +137,18 @@ class Plan:
     @property
     def looks_back(self) -> bool:
         """Whether a period needs those before it."""
-        return any(each.earlier for each in (*self.measures.values(), *self.indicators.values()))
+        prepared = (*self.measures.values(), *self.indicators.values())
+        return self.model.movement or any(each.earlier for each in prepared)
+
+    @cached_property
+    def judging(self) -> Judging:
+        """How scores become composites, grades and ranks."""
+        return Judging(self.model, self.types)
+
+    @property
+    def types(self) -> dict[str, Type]:
+        """The types of the indicators' values."""
+        return {name: self.indicators[name].checked.type for name in self.model.indicators}
 
     def _rows_of(self, cards: Mapping[str, Scorecard]) -> Iterator[tuple[str | None, Period]]:
         """The rows that the models within this one add: their periods, and subjects of the same kind."""
@@ -291,9 +304,12 @@ class Plan:
             elif indicator.model is not None:
                 points = numbers(actual, found.kind, found.digits)
             figures[name] = Figures(actual, found, target, attainment, points, indicator.weight)
-        score = _composite(figures, len(grid.keys))
-        # Adding 0.0 turns -0.0 into 0.0.
-        rounded = np.round(score, SCORE_DIGITS) + 0.0
+        judged = self.judging.run(figures, grid, roster)
+        composed = judged.composed
+        for name, points in composed.scores.items():
+            scored = figures[name]
+            scored.curve, scored.points = scored.points, points
+            scored.share, scored.contribution = composed.shares[name], composed.contributions.get(name)
         read = {
             name: (values.read(each, name), each.checked.schema[name])
             for each in self.indicators.values()
@@ -305,9 +321,13 @@ class Plan:
             model=self.model,
             keys=grid.keys,
             figures=figures,
-            score=score,
-            grade=self.model.graded(rounded),
-            rank=_ranks(rounded, len(grid.periods)),
+            score=composed.score,
+            grade=judged.grade,
+            rank=judged.rank,
+            team_rank=judged.team_rank,
+            movement=judged.movement,
+            adjustments=composed.adjustments,
+            locks=composed.locks,
             roster=roster,
             measures={name: column for name, (column, _) in read.items()},
             measure_types={name: found for name, (_, found) in read.items()},
@@ -330,33 +350,3 @@ def _data_of(feed: Feed, data: Mapping[str, object]) -> object:
             else f"pass it as {{'{name}': frame}}, or --source {name}=FILE",
         )
     return data[name]
-
-
-def _composite(figures: Mapping[str, Figures], rows: int) -> NDArray[np.float64]:
-    """sum(weight x score) / sum(weight) over the indicators with a value; sets share and contribution."""
-    import numpy as np
-
-    weighed = [each for each in figures.values() if each.weight > 0 and each.points is not None]
-    total = np.zeros(rows)
-    for each in weighed:
-        total += np.where(np.isnan(each.points), 0.0, each.weight)  # type: ignore[arg-type]
-    score = np.where(total > 0, 0.0, np.nan)
-    divisor = np.where(total > 0, total, 1.0)
-    for each in weighed:
-        known = ~np.isnan(each.points)  # type: ignore[arg-type]
-        each.share = np.where(known, each.weight / divisor, 0.0)
-        each.contribution = np.where(known, each.share * np.where(known, each.points, 0.0), np.nan)  # type: ignore[arg-type]
-        score = score + np.where(known, each.contribution, 0.0)
-    return score
-
-
-def _ranks(score: NDArray[np.float64], periods: int) -> NDArray[np.float64]:
-    """Within each period, 1 for the highest score; equal ones share the better rank, no score has none."""
-    import numpy as np
-
-    ranks = np.full(len(score), np.nan)
-    for members in np.split(np.arange(len(score)), periods) if periods else ():
-        known = members[~np.isnan(score[members])]
-        ordered = np.sort(score[known])
-        ranks[known] = len(ordered) - np.searchsorted(ordered, score[known], side="right") + 1
-    return ranks

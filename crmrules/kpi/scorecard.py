@@ -14,8 +14,11 @@ from crmrules import frames
 from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.expr.traced import shown_value
 from crmrules.fields import BadRow
+from crmrules.kpi.composed import Adjustment
+from crmrules.kpi.measure import delivered_column
 from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period
+from crmrules.kpi.rank import Movement
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.standing import Result, Standing
 from crmrules.tables import Table, cell
@@ -39,7 +42,11 @@ MOST_ROWS = 60
 @final
 @dataclass(slots=True)
 class Figures:
-    """One indicator's column of every step; `points` is the curve's score, NaN where there is none."""
+    """One indicator's column of every step.
+
+    curve: what the curve made of the attainment; points: the score that counts, after missing ones, limits
+    and locks. NaN where there is none.
+    """
 
     actual: Column
     type: Type
@@ -47,12 +54,13 @@ class Figures:
     attainment: Numbers | None
     points: Numbers | None
     weight: float
+    curve: Numbers | None = None
     share: Numbers | None = None
     contribution: Numbers | None = None
 
     def narrowed(self, rows: NDArray[np.int64]) -> Figures:
         """Some of the rows."""
-        steps = ("actual", "target", "attainment", "points", "share", "contribution")
+        steps = ("actual", "target", "attainment", "curve", "points", "share", "contribution")
         known: dict[str, Any] = {
             name: getattr(self, name) for name in steps if getattr(self, name) is not None
         }
@@ -78,8 +86,12 @@ class Scorecard:
     grade: tuple[str | None, ...]
     rank: Numbers
     roster: Roster
-    measures: dict[str, Column] = field(repr=False)
-    measure_types: dict[str, Type] = field(repr=False)
+    adjustments: tuple[Adjustment, ...] = ()
+    locks: tuple[Adjustment, ...] = ()
+    team_rank: Numbers | None = None
+    movement: Movement | None = None
+    measures: dict[str, Column] = field(default_factory=dict, repr=False)
+    measure_types: dict[str, Type] = field(default_factory=dict, repr=False)
     quarantined: tuple[BadRow, ...] = ()
     until: dt.date | None = None
     notes: tuple[str, ...] = ()
@@ -146,12 +158,24 @@ class Scorecard:
         subject, period = self.keys[row]
         results = {name: self._result(name, row) for name in self.figures}
         people = dict(self.roster.people.get(subject, {}))
-        score, grade, rank = _known(self.score, row), self.grade[row], self._rank(row)
-        return Standing(self.name, subject, period, results, score, grade, rank, people)
+        moved = self.movement
+        return Standing(
+            self.name,
+            subject,
+            period,
+            results,
+            _known(self.score, row),
+            self.grade[row],
+            self._rank(row),
+            people,
+            tuple(found for each in (*self.locks, *self.adjustments) if (found := each.at(row)) is not None),
+            _whole(_known(self.team_rank, row)),
+            None if moved is None else _known(moved.score, row),
+            None if moved is None else _whole(_known(moved.rank, row)),
+        )
 
-    def _rank(self, row: int) -> int | None:
-        rank = _known(self.rank, row)
-        return None if rank is None else int(rank)
+    def _rank(self, row: int) -> int | float | None:
+        return _whole(_known(self.rank, row))
 
     def _result(self, name: str, row: int) -> Result:
         figures = self.figures[name]
@@ -166,6 +190,7 @@ class Scorecard:
             _known(figures.share, row) or 0.0,
             _known(figures.contribution, row),
             self.model.indicators[name].direction,
+            _known(figures.curve, row),
         )
 
     def explain(self, subject: str, period: str | Period) -> Statement:
@@ -190,6 +215,10 @@ class Scorecard:
             score=self.score[rows],
             grade=tuple(self.grade[row] for row in rows),
             rank=self.rank[rows],
+            adjustments=tuple(each.of(rows) for each in self.adjustments),
+            locks=tuple(each.of(rows) for each in self.locks),
+            team_rank=None if self.team_rank is None else self.team_rank[rows],
+            movement=None if self.movement is None else self.movement.of(rows),
             measures={name: column[rows] for name, column in self.measures.items()},
         )
 
@@ -199,7 +228,8 @@ class Scorecard:
         """The wide table as lists and arrays (NaN is missing), with the kind of each column (`frames.like`).
 
         For each indicator its value under its name, and beside it `_target`, `_attainment`, `_score` and
-        `_contribution`; then `score`, `grade` and `rank`.
+        `_contribution`; then `adjustments` where a model has any, `score`, `grade` and `rank`, `team_rank`
+        where the model ranks within teams, and `score_change` and `rank_change` where it asks for them.
         """
         subjects, periods = self._named()
         columns: dict[str, Any] = {"subject": subjects, "period": periods}
@@ -213,9 +243,26 @@ class Scorecard:
                 steps = {"target": figures.target, "attainment": figures.attainment, **steps}
             columns |= {f"{name}_{step}": _finite(column, len(self)) for step, column in steps.items()}
             kinds |= dict.fromkeys((f"{name}_{step}" for step in steps), "number")
+        if self.adjustments:
+            columns["adjustments"], kinds["adjustments"] = self._adjusted(), "number"
         columns |= {"score": self.score, "grade": [*self.grade]}
-        columns["rank"] = [None if rank != rank else int(rank) for rank in self.rank.tolist()]
-        return columns, {**kinds, "score": "number", "grade": "text", "rank": "integer"}
+        kinds |= {"score": "number", "grade": "text"}
+        ranks = {"rank": self.rank, "team_rank": self.team_rank}
+        if self.movement is not None:
+            columns["score_change"], kinds["score_change"] = self.movement.score, "number"
+            ranks["rank_change"] = self.movement.rank
+        for name, column in ranks.items():
+            if column is not None:
+                halves = self.model.rank.ties == "average"
+                columns[name] = column if halves else [None if each != each else int(each) for each in column]
+                kinds[name] = "number" if halves else "integer"
+        return columns, kinds
+
+    def _adjusted(self) -> Numbers:
+        """What kickers, deductions, limits and gates change in all: contributions and this are the score."""
+        import numpy as np
+
+        return np.where(np.isnan(self.score), np.nan, sum(each.points for each in self.adjustments))
 
     def _named(self) -> tuple[list[str], list[str]]:
         """Subject and period of each row, as text."""
@@ -304,7 +351,7 @@ class Scorecard:
         return 3 if (np.abs(known) < 1).all() else 2
 
     def _tone(self, row: int) -> str:
-        grades = [band.grade for band in self.model.grades]
+        grades = self.model.grades.names if self.model.grades is not None else ()
         if not grades or self.grade[row] is None:
             return ""
         position = grades.index(self.grade[row] or "")
@@ -332,6 +379,11 @@ def _known(values: Numbers | None, row: int) -> float | None:
     return value if value == value and value not in (float("inf"), float("-inf")) else None
 
 
+def _whole(value: float | None) -> int | float | None:
+    """A rank, which is a half only where ties share the mean."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
 def _full(rows: int, value: float) -> Numbers:
     import numpy as np
 
@@ -352,13 +404,3 @@ def _plain(figures: Figures) -> tuple[Any, str]:
     if kind in ("number", "duration", "null"):
         return figures.actual, "number"
     return delivered_column(figures.actual, figures.type), kind
-
-
-def delivered_column(column: Column, of: Type) -> list[Scalar]:
-    """A column as expressions over records compute with it."""
-    values: list[Any] = column.tolist()
-    if column.dtype == "int64" and of.kind == "money":
-        return values
-    if of.kind in ("number", "duration"):
-        return [None if value != value else value for value in values]
-    return [frames.delivered(value, of) for value in values]

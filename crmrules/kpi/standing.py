@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import final
+from typing import Literal, final
 
 from crmrules.kpi.indicator import Direction
 from crmrules.kpi.period import Period
 
+AdjustmentKind = Literal["combination", "kicker", "deduction", "limit", "rounding", "gate", "lock"]
 Figure = float | int | Decimal | dt.date | dt.datetime | str | bool
 
 
@@ -25,7 +26,9 @@ class Result:
     attainment: actual / target as a share (1.0 is the target), inverted where lower is better.
     score: what the curve made of the attainment, in points (100 is the target).
     weight: as declared; share: the part of the weights that applied, 0 to 1.
-    contribution: score x share; the contributions add up to the composite.
+    contribution: what the indicator adds; the contributions and what the standing's adjustments change add
+    up to the composite. In a mean it is score x share.
+    curve_score: what the curve made of the attainment, before limits and locks.
     """
 
     name: str
@@ -37,6 +40,23 @@ class Result:
     share: float = 0.0
     contribution: float | None = None
     direction: Direction = "higher"
+    curve_score: float | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """A step that changed a composite beside the contributions, or left it since something is not known.
+
+    kind: which step. because: why, for people. points: by how much it changed the composite, or for a lock
+    the score of its indicator. undecided: whether a condition or its points are not known.
+    """
+
+    kind: AdjustmentKind
+    because: str
+    points: float
+    undecided: bool = False
+    indicator: str = ""
 
 
 @final
@@ -44,7 +64,9 @@ class Result:
 class Standing:
     """How a subject stands in a period.
 
-    people: who stands around the subject, by role (`manager`), as the roster says.
+    people: who stands around the subject, by role (`manager`), as the roster says. adjustments: what changed
+    the composite beside the contributions. team_rank: within the team. score_change,
+    rank_change: against the period before; more is better. Each where the model asks for it.
     """
 
     model: str
@@ -53,5 +75,9 @@ class Standing:
     results: Mapping[str, Result]
     score: float | None = None
     grade: str | None = None
-    rank: int | None = None
+    rank: int | float | None = None
     people: Mapping[str, str] = field(default_factory=dict)
+    adjustments: tuple[Adjusted, ...] = ()
+    team_rank: int | float | None = None
+    score_change: float | None = None
+    rank_change: int | float | None = None

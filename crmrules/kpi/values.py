@@ -12,10 +12,9 @@ from crmrules.expr.scalar import compile_many
 from crmrules.frames import carried
 from crmrules.kpi.feed import Feed, Totals
 from crmrules.kpi.grid import Grid
-from crmrules.kpi.measure import Slot
+from crmrules.kpi.measure import Slot, delivered_column
 from crmrules.kpi.prepared import Earlier, Prepared, Window
 from crmrules.kpi.pulled import collapse
-from crmrules.kpi.scorecard import delivered_column
 from crmrules.money import LARGEST_SUM
 
 if TYPE_CHECKING:

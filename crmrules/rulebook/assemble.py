@@ -11,6 +11,7 @@ from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.fields import Source
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.indicator import Indicator
+from crmrules.kpi.judging import faults
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import SUBJECT, TREE, Model
 from crmrules.kpi.score import Plan
@@ -98,6 +99,8 @@ def _plan(
         problems.append((("indicators",), weightless))
     probe = _filled(name, model, fields, book, measures, feeds, problems)
     problems += _subject_problems(book, model, fields, probe)
+    if all(indicator in probe.indicators for indicator in model.indicators):
+        problems += faults(model, probe.types)
     needed = {field for each in probe.indicators.values() if each.feed is None for field in each.reads}
     read = {measure: feed for measure, feed in measures.items() if measure in needed}
     return _filled(name, model, fields, book, read, feeds, []), problems

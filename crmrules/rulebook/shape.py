@@ -204,6 +204,9 @@ def _below(annotation: Any, step: str | int) -> Iterable[Any]:
             for name, field in form.model_fields.items():
                 if step in (name, field.alias):
                     yield field.annotation
+                elif isinstance(step, int):  # a list as the short form of what has one
+                    lists = [each for each in _forms(field.annotation) if get_origin(each) in (tuple, list)]
+                    yield from (get_args(each)[0] for each in lists)
 
 
 def _at(data: Any, path: Path) -> Any:
