@@ -258,8 +258,8 @@ WRONG = {
     "missing source": (["-s", "team=team.csv"], "--source orders=FILE"),
     "missing column": (["-s", "orders=short.csv"], "no column `day`"),
     "wrong value": (["-s", "orders=worded.csv"], "column `amount`, row 'N7': 'much'"),
-    "bad period": ([*DATA, "--period", "Nov"], "write a month as 2026-11"),
-    "period of another unit": ([*DATA, "--period", "2026-Q4"], "goes by the month"),
+    "bad period": ([*DATA, "--period", "Nov"], "write it as 2026-11"),
+    "period of another unit": ([*DATA, "--period", "2026-Q4"], "'2026-Q4' is not a month"),
     "bad moment": ([*DATA, "--now", "today"], "write 2026-11-20"),
     "unknown model": ([*DATA, "--model", "sale"], "did you mean `sales`?"),
 }
