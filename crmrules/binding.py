@@ -136,10 +136,11 @@ def bind_frame(
         selected = binder.selected(names, date, numbered=numbered)
         if not binder.finds_bad():  # which are shown, or set aside, as the host has them
             return BoundFrame(binder.frame.select(*selected), ())
-    if frames.is_relation(frame) and (numbered or not in_sql or _needs_python(source, names, frame)):
+    if frames.is_relation(frame) and (numbered or not in_sql or _needs_python(source, read, frame)):
         frame = frames.pulled(
             frame.select(*dict.fromkeys(map(source.column, _with_id(source, read, columns))))
         )
+    frame = frames.with_zones_read(frame, [*map(source.column, read)])
     binder = _Binder(source, frame)
     selected = binder.selected(names, date, numbered=numbered)
     good, quarantined = binder.checked()
@@ -188,8 +189,8 @@ def _needs_python(source: Source, names: Iterable[str], frame: frames.Frame) -> 
     return False
 
 
-def _is_native(field: Field, dtype: Any) -> bool:
-    """Whether the engine itself has the field's type, or one like it."""
+def _is_native(field: Field, dtype: Any, zone: str | None = None) -> bool:
+    """Whether the engine itself has the field's type, or one like it; zone: where local time is."""
     import narwhals as nw
 
     match field.declared.kind:
@@ -200,8 +201,13 @@ def _is_native(field: Field, dtype: Any) -> bool:
         case "date":
             return bool(dtype == nw.Date or (dtype == nw.Datetime and dtype.time_zone is None))
         case "datetime":
-            return bool(dtype == nw.Datetime and dtype.time_zone is None)
+            return bool(dtype == nw.Datetime and (zone is not None or _is_local(field, dtype)))
     return bool(dtype == nw.Boolean)
+
+
+def _is_local(field: Field, dtype: Any) -> bool:
+    """Whether a column of timestamps shows local time."""
+    return dtype.time_zone is None and field.clock == "local"
 
 
 def _set_aside(source: Source, error: FieldError, position: int, record: Mapping[str, object]) -> BadRow:
@@ -255,7 +261,7 @@ class _Binder:
             column, dtype = (column.cast(nw.String), nw.String()) if text else (column, nw.Object())
         if field.takes_digits and dtype.is_integer():
             column, dtype = column.cast(nw.String), nw.String()
-        if not _is_native(field, dtype):
+        if not _is_native(field, dtype, self.source.zone):
             value = self.converted(name, field, column, dtype)
         elif kind == "text":
             value = self.text(name, field, column)
@@ -267,13 +273,21 @@ class _Binder:
             value = frames.days(column, self.frame)
             self.refuse(name, frames.has_time_of_day(column, self.frame))
         elif kind == "datetime":
-            value = frames.microseconds(column, self.frame)
+            value = frames.microseconds(self.localized(field, column, dtype), self.frame)
             self.refuse(name, value.abs() > LARGEST_INTEGER // 1000 * 1000.0)
         else:
             value = column.cast(nw.Float64)
         if not field.declared.nullable:
             self.refuse(name, value.is_null())
         return value
+
+    def localized(self, field: Field, column: nw.Expr, dtype: Any) -> nw.Expr:
+        """Timestamps as the clock of the source's zone shows them."""
+        if _is_local(field, dtype):
+            return column
+        assert self.source.zone is not None
+        known = column.dt.replace_time_zone("UTC") if dtype.time_zone is None else column
+        return known.dt.convert_time_zone(self.source.zone).dt.replace_time_zone(None)
 
     def refuse(self, name: str, bad: nw.Expr) -> None:
         self.bad[name] = (self.bad[name] | bad) if name in self.bad else bad
@@ -340,7 +354,7 @@ class _Binder:
         texts = self.frame.select(column.alias(host))
         for value in frames.unique(texts, host):
             try:
-                carried = frames.carried(field.convert(value))
+                carried = frames.carried(field.convert(value, self.source.local))
             except (Unfit, money.NotMoney):
                 unfit.append(value)
                 continue
@@ -358,7 +372,7 @@ class _Binder:
         unfit: list[bool] = []
         for value in frame[host].to_list():
             try:
-                values.append(frames.carried(field.convert(frames.plain(value))))
+                values.append(frames.carried(field.convert(frames.plain(value), self.source.local)))
                 unfit.append(False)
             except (Unfit, money.NotMoney):
                 values.append(None)
@@ -377,7 +391,8 @@ class _Binder:
     def month(self, name: str) -> nw.Expr:
         host = self.source.column(name)
         dtype = self.schema[host]
-        if dtype == self.nw.Date or (dtype == self.nw.Datetime and dtype.time_zone is None):
+        moments = dtype == self.nw.Datetime and _is_local(self.source.fields[name], dtype)
+        if dtype == self.nw.Date or moments:
             self.column(name)  # for its checks
             return frames.months(self.nw.col(host))
         value = self.column(name)
@@ -419,7 +434,7 @@ class _Binder:
         for name in self.bad:
             value = record[self.source.column(name)]
             try:
-                self.source.fields[name].convert(value)
+                self.source.fields[name].convert(value, self.source.local)
             except (Unfit, money.NotMoney) as reason:
                 return self.source.bad_value(name, value, row, reason), position, record
         raise AssertionError(f"row {row}: the frame and the record disagree about {record}")

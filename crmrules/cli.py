@@ -33,7 +33,7 @@ Sources = Annotated[
 ]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Which model, where there are several.")]
 PeriodKey = Annotated[
-    str | None, typer.Option("--period", "-p", help="Only this period: 2026-11, 2026-Q4, 2026.")
+    str | None, typer.Option("--period", "-p", help="Only this period: 2026-11, 2026-Q4, FY2026-P01.")
 ]
 Now = Annotated[
     str | None, typer.Option("--now", help="The moment of the evaluation: 2026-11-20 or 2026-11-20T18:00.")
@@ -99,7 +99,7 @@ def explain(
     rulebook: Book,
     source: Sources,
     subject: Annotated[str, typer.Option("--subject", help="Whose score.")],
-    period: Annotated[str, typer.Option("--period", "-p", help="Of which period: 2026-11, 2026-Q4, 2026.")],
+    period: Annotated[str, typer.Option("--period", "-p", help="Of which period: 2026-11, FY2026-P01.")],
     model: ModelName = None,
     now: Now = None,
     all_records: Annotated[

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Annotated, Any, Literal, final
+from zoneinfo import ZoneInfo
 
 import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -34,6 +35,8 @@ class Field(BaseModel):
     required: a missing value is an error. format: how text becomes a date (`%d-%m-%Y`); ISO if not said.
     replace: dirty values and what they mean. one_of: all that a text field may hold.
     rounding: `half_even` rounds money with more decimals than declared, which is otherwise an error.
+    clock: what timestamps without a zone show: `local` time, or `UTC`. Those with a zone tell it themselves;
+    both come to local time by the zone of the source.
     """
 
     model_config = Frozen
@@ -46,6 +49,7 @@ class Field(BaseModel):
     replace: dict[str, str] = {}
     one_of: tuple[str, ...] = ()
     rounding: money.Rounding = "error"
+    clock: Literal["local", "UTC"] = "local"
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Field:
@@ -57,6 +61,8 @@ class Field(BaseModel):
                 raise ValueError("`format` goes with dates: write type: date, or leave it out")
             if "%Y" not in self.format and "%y" not in self.format:
                 raise ValueError("a format without a year: write it like %d-%m-%Y")
+        if self.clock != "local" and declared.kind != "datetime":
+            raise ValueError("`clock` goes with timestamps: write type: datetime, or leave it out")
         if self.rounding != "error" and declared.kind != "money":
             raise ValueError("`rounding` goes with money: write type: money(2), or leave it out")
         return self
@@ -67,8 +73,11 @@ class Field(BaseModel):
         found = Type.parse(self.type)
         return Type(found.kind, found.digits, found.nullable and not self.required, self.one_of)
 
-    def convert(self, value: object) -> Scalar:
-        """The host's value as expressions compute with it; text is parsed. Raises Unfit or NotMoney."""
+    def convert(self, value: object, zone: ZoneInfo | None = None) -> Scalar:
+        """The host's value as expressions compute with it; text is parsed. Raises Unfit or NotMoney.
+
+        zone: the one to whose local time timestamps come that tell or show another.
+        """
         declared = self.declared
         if self.takes_digits and value is not None and type(whole := unwrapped(value)) is int:
             value = str(whole)
@@ -77,7 +86,10 @@ class Field(BaseModel):
             if declared.kind != "text":
                 value = value.strip()
                 value = None if not value else self._parsed(value)
-        result = fit(_plain(value), declared.kind, declared.digits, rounding=self.rounding)
+        value = _plain(value)
+        if type(value) is dt.datetime:
+            value = self._local(value, zone)
+        result = fit(value, declared.kind, declared.digits, rounding=self.rounding)
         if result is None and not declared.nullable:
             raise Unfit("a value is required")
         if self.one_of and result is not None and result not in self.one_of:
@@ -85,6 +97,22 @@ class Field(BaseModel):
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise Unfit(f"expected one of {', '.join(map(repr, self.one_of[:12]))}{meant}")
         return result
+
+    def _local(self, moment: dt.datetime, zone: ZoneInfo | None) -> dt.datetime:
+        if moment.tzinfo is None and self.clock == "local":
+            return moment
+        if self.declared.kind != "datetime":
+            raise Unfit("it carries a time zone; declare the field as datetime")
+        if zone is None:
+            told = "it carries a time zone" if moment.tzinfo is not None else "it is in UTC"
+            raise Unfit(
+                f"{told}, and nothing says where its day is; write zone: at the source or the rulebook"
+            )
+        try:
+            known = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+            return known.astimezone(zone).replace(tzinfo=None, fold=0)
+        except (ValueError, TypeError, OverflowError) as reason:
+            raise Unfit(f"its time zone cannot be read: {reason}") from None
 
     @property
     def takes_digits(self) -> bool:
@@ -129,8 +157,6 @@ class Field(BaseModel):
 def _plain(value: object) -> object:
     """What `fit` would warn of, fail at or read wrongly, made plain; Unfit for what no type takes."""
     exact = type(value)
-    if exact is dt.datetime and value.tzinfo is not None:  # type: ignore[attr-defined]
-        raise Unfit(_ZONED)
     if exact is Decimal and value.is_nan():  # type: ignore[attr-defined]
         raise Unfit("it is not a number")
     module = exact.__module__
@@ -141,7 +167,17 @@ def _plain(value: object) -> object:
     return value
 
 
-_ZONED = "it carries a time zone; pass the local clock time without one"
+def _zone(value: object) -> object:
+    try:
+        if isinstance(value, str):
+            ZoneInfo(value)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{shown(value)} is no time zone: write one such as Asia/Shanghai or UTC") from None
+    return value
+
+
+Zone = Annotated[str, BeforeValidator(_zone)]
+"""The name of a time zone, as the IANA data have it."""
 
 
 def _field(value: object) -> object:
@@ -206,7 +242,8 @@ class Source(BaseModel):
     Type(kind='money', digits=2, nullable=True, values=())
 
     on_bad_row: `error` stops at the first value that does not fit its field; `quarantine` sets such rows
-    aside and returns them with the reason.
+    aside and returns them with the reason. zone: where local time is, by which timestamps with a zone of
+    their own, or in UTC, fall on a day; that of the rulebook if not said.
     """
 
     model_config = Frozen
@@ -214,6 +251,7 @@ class Source(BaseModel):
     name: str = "records"
     fields: dict[str, Annotated[Field, BeforeValidator(_field, json_schema_input_type=str | Field)]]
     on_bad_row: OnBadRow = "error"
+    zone: Zone | None = None
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Source:
@@ -243,6 +281,11 @@ class Source(BaseModel):
         """The fields' types, by name."""
         return {name: field.declared for name, field in self.fields.items()}
 
+    @cached_property
+    def local(self) -> ZoneInfo | None:
+        """The zone of local time, None if none is said."""
+        return None if self.zone is None else ZoneInfo(self.zone)
+
     def role(self, role: str) -> str | None:
         """The name of the field that has a role, None if there is none."""
         return next((name for name, field in self.fields.items() if field.role == role), None)
@@ -267,7 +310,7 @@ class Source(BaseModel):
             name: Field(**{**field.model_dump(), **changes.get(name, {})})
             for name, field in self.fields.items()
         }
-        return Source(name=self.name, fields=fields, on_bad_row=self.on_bad_row)
+        return Source(name=self.name, fields=fields, on_bad_row=self.on_bad_row, zone=self.zone)
 
     def unknown_field(self, name: str) -> FieldError:
         """The error for a field that is not declared."""
@@ -352,7 +395,7 @@ def bind_record(
             assert error is not None
             raise error from None
         try:
-            bound[name] = source.fields[name].convert(value)
+            bound[name] = source.fields[name].convert(value, source.local)
         except (Unfit, money.NotMoney) as reason:
             missing = type(value) is float and value != value
             raise source.bad_value(name, None if missing else value, row, reason) from None

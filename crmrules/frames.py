@@ -103,6 +103,23 @@ def collected(frame: Frame) -> nw.DataFrame[Any]:
     return frame.collect() if is_lazy(frame) else frame  # type: ignore[return-value]
 
 
+def with_zones_read(frame: Frame, columns: Collection[str]) -> Frame:
+    """The frame with timestamps in UTC where narwhals 2.29 does not know their type.
+
+    So it is in pandas with a zone whose name has more than letters and a slash: America/New_York.
+    """
+    import narwhals as nw
+
+    if not frame.implementation.is_pandas_like():
+        return frame
+    schema = frame.collect_schema()
+    native: Any = frame.to_native()
+    unread = [name for name in columns if schema[name] == nw.Unknown and hasattr(native[name].dtype, "tz")]
+    if not unread:
+        return frame
+    return nw.from_native(native.assign(**{name: native[name].dt.tz_convert("UTC") for name in unread}))  # type: ignore[no-any-return]
+
+
 def numbered(frame: Frame) -> Frame:
     """The frame with the position of each row as `@row`."""
     import narwhals as nw

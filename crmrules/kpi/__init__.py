@@ -1,6 +1,7 @@
 """Measures, indicators and models: from credited records to scores, grades and ranks."""
 
 from crmrules.kpi.band import Band, Loss
+from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.curve import Curve, Linear, Points
 from crmrules.kpi.grade import Grade
 from crmrules.kpi.indicator import Indicator
@@ -14,10 +15,12 @@ from crmrules.kpi.pieces import TierPart
 from crmrules.kpi.standing import Result, Standing
 from crmrules.kpi.tier import Tier
 from crmrules.kpi.tiers import Tiers
+from crmrules.kpi.week_periods import WeekPeriods
 
 __all__ = [
     "Axis",
     "Band",
+    "CalendarPeriods",
     "Curve",
     "Grade",
     "Indicator",
@@ -35,4 +38,5 @@ __all__ = [
     "Tier",
     "TierPart",
     "Tiers",
+    "WeekPeriods",
 ]

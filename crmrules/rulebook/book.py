@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 from zoneinfo import ZoneInfo
 
+import pydantic
 from pydantic import BaseModel, BeforeValidator, Field
 
 from crmrules import document
 from crmrules.binding import declared_tables, is_records, records_of
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
-from crmrules.fields import Frozen, Source
+from crmrules.fields import Frozen, Source, Zone
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period
@@ -48,21 +49,13 @@ def _measure(value: object) -> object:
     return {"value": value} if isinstance(value, str) else value
 
 
-def _zone(value: object) -> object:
-    try:
-        if isinstance(value, str):
-            ZoneInfo(value)
-    except (ValueError, OSError, KeyError):
-        raise ValueError(f"{shown(value)} is no time zone: write one such as Asia/Shanghai or UTC") from None
-    return value
-
-
 @final
 class Rulebook(BaseModel):
     """All rules of a company as one document; see `load` for files.
 
     crmrules: the version of the document's form. locale: the language of messages for people whose
-    roster row does not say another (`en`, `zh`). zone: where "the 20th, 18:00" is. roster: the source
+    roster row does not say another (`en`, `zh`). zone: where "the 20th, 18:00" is, and by whose days
+    timestamps with a zone of their own are counted. roster: the source
     that tells who is judged and who stands around them. tree: the table of who reports to whom.
     """
 
@@ -71,7 +64,7 @@ class Rulebook(BaseModel):
     crmrules: Literal[1] = 1
     name: str = ""
     locale: str = "en"
-    zone: Annotated[str, BeforeValidator(_zone)] = "UTC"
+    zone: Zone = "UTC"
     sources: Annotated[dict[str, Source], Field(min_length=1), BeforeValidator(_named)]
     roster: str | None = None
     tree: TreeRule | None = None
@@ -81,6 +74,15 @@ class Rulebook(BaseModel):
     ] = {}
     models: Annotated[dict[str, Model], Field(min_length=1)]
     triggers: dict[str, Trigger] = {}
+
+    @pydantic.model_validator(mode="after")
+    def _local(self) -> Rulebook:
+        """Where the rulebook says where it is, its sources are there, too."""
+        if "zone" in self.model_fields_set:
+            for name, source in self.sources.items():
+                if source.zone is None:
+                    self.sources[name] = Source(**{**dict(source), "zone": self.zone})
+        return self
 
     # making one
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -101,6 +102,7 @@ ENGINES: Mapping[str, Engine] = {
     "Polars": pl.DataFrame,
     "Polars lazy": pl.LazyFrame,
     "PyArrow": pa.Table.from_pylist,
+    "DuckDB": lambda records: duckdb.from_arrow(pa.Table.from_pylist(records)),
 }  # fmt: skip
 
 
