@@ -220,7 +220,7 @@ class _Reader:
     declared: QuotaTable
     source: Source
     keys: Keys
-    _wholes: dict[Scalar, Whole] = field(default_factory=dict)
+    _wholes: dict[tuple[Scalar, str | None], Whole] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -288,9 +288,10 @@ class _Reader:
         if name is None and key is None:
             return None
         value = key if name is None else row[name]
-        if value not in self._wholes:
+        if (value, key) not in self._wholes:
             try:
-                self._wholes[value] = self._read(value)
+                whole = self._read(value)
+                self._wholes[value, key] = whole if name is None or key is None else _month(whole, key)
             except CrmRulesError as error:
                 place = f"table `{self.source.name}`" + ("" if name is None else f", row {shown(where)}")
                 raise FieldError(
@@ -302,7 +303,7 @@ class _Reader:
                     value=value,
                     hint=error.hint,
                 ) from None
-        return self._wholes[value]
+        return self._wholes[value, key]
 
     def _read(self, value: Scalar) -> Whole:
         if value is None:
@@ -331,6 +332,15 @@ class _Reader:
                 hint="`to` is the last day and comes no earlier than `from`",
             )
         return first or FIRST, last
+
+
+def _month(year: Whole, number: str) -> Whole:
+    """The month of that number, from 1 for January, in a year that may begin with any."""
+    ahead = int(number) < year.start.month
+    month = Period.parse(f"{year.start.year + ahead:04d}-{int(number):02d}")
+    if month.start < year.start or year.end < month.end:
+        raise CrmRulesError("Q102", f"{year.key} has no month {number}", hint="name a year under `period`")
+    return whole_of(month)
 
 
 def named(row: object) -> str:

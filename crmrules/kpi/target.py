@@ -27,6 +27,7 @@ EVERYBODY = "*"
 
 AMOUNT: tuple[Kind, ...] = ("number", "money")
 TEXT: tuple[Kind, ...] = ("text",)
+MONTHS = frozenset(map(str, range(1, 13)))
 POSITIVE = "a target of 0 or less cannot be attained: leave it out where there is none"
 
 
@@ -135,7 +136,8 @@ class QuotaTable(Terms):
     ...     {"table": "plan", "subject": "person", "value": {"2026-01": "jan", "2026-02": "feb"}})
 
     table: its source. value: its field with the amount, or for each period a field (`{2026-01: jan}`, or
-    `[2026-01, 2026-02]` where they are called as the periods). subject: its field with whom a row is for, or
+    `[2026-01, 2026-02]` where they are called as the periods), or for each month of the year in `period`
+    (`{1: jan}`). subject: its field with whom a row is for, or
     a list of fields where the model's subject has several keys. A row without one is for the members of its
     `team`, by the roster, each of whom gets the amount; a row for `*`, or for nobody, is for all who have
     neither; then comes `default`. period: its field with the key of a period, or a date in it. indicator:
@@ -160,13 +162,13 @@ class QuotaTable(Terms):
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> QuotaTable:
-        if self.period is not None and not isinstance(self.value, str):
-            raise ValueError(
-                "a table has a period for each row or for each column: leave `period` out, or name one field "
-                "under `value`"
-            )
-        if not isinstance(self.value, str) and not self.value:
+        if not self.value:
             raise ValueError("no field is named: write value: {2026-01: january}")
+        if isinstance(self.value, dict) and (self.period is not None) != (self.value.keys() <= MONTHS):
+            raise ValueError(
+                "columns are for periods of their own, or for months of the year in `period`: "
+                "write value: {2026-01: january} without `period`, or value: {1: january} with it"
+            )
         return self
 
     @property

@@ -456,6 +456,19 @@ def test_a_wide_table_says_the_same_as_a_long_one() -> None:
         assert values(of(table, over, more={"wide": wide})) == expected
 
 
+def test_a_sheet_with_a_column_for_each_month_of_a_year() -> None:
+    source = Source(name="sheet", fields={"who": "text", "year": "number", "jan": "number", "mar": "number"})
+    rows = [
+        {"who": "Ann", "year": 2026, "jan": 5, "mar": 7},
+        {"who": "Ann", "year": 2027, "jan": 6, "mar": 8},
+    ]
+    table = {"table": "sheet", "subject": "who", "period": "year", "value": {1: "jan", 3: "mar"}}
+    declared: Any = TypeAdapter(Target).validate_python(table)
+    over = grid(["2026-01", "2026-02", "2026-03", "2027-01"], ["Ann"])
+    found = resolve(declared, over, Given("revenue", sources={"sheet": source}, data={"sheet": rows}))
+    assert values(found) == [5, None, 7, 6]
+
+
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=30)
 def test_the_order_of_rows_changes_nothing(shuffle: random.Random) -> None:
