@@ -31,16 +31,19 @@ if TYPE_CHECKING:
     from crmrules.policy.claims import Claims
     from crmrules.policy.collision import Collision, find_collisions
     from crmrules.rulebook import Rulebook
-    from crmrules.triggers import Behind, Intent, Reached
+    from crmrules.triggers import Answer, Behind, Context, Intent, Reached
+    from crmrules.triggers.custom import trigger
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Answer": "crmrules.triggers",
     "Behind": "crmrules.triggers",
     "CalendarCoverageError": "crmrules.errors",
     "Claims": "crmrules.policy.claims",
     "Collision": "crmrules.policy.collision",
     "Condition": "crmrules.policy",
+    "Context": "crmrules.triggers",
     "CrmRulesError": "crmrules.errors",
     "Expression": "crmrules.expr",
     "ExpressionError": "crmrules.errors",
@@ -65,14 +68,17 @@ _HOMES = {
     "Verdict": "crmrules.policy",
     "field": "crmrules.policy",
     "find_collisions": "crmrules.policy.collision",
+    "trigger": "crmrules.triggers.custom",
 }
 
 __all__ = [
+    "Answer",
     "Behind",
     "CalendarCoverageError",
     "Claims",
     "Collision",
     "Condition",
+    "Context",
     "CrmRulesError",
     "Expression",
     "ExpressionError",
@@ -97,6 +103,7 @@ __all__ = [
     "Verdict",
     "field",
     "find_collisions",
+    "trigger",
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Literal, final
 
 from crmrules.kpi.standing import Figure, Standing
 
-Outcome = Literal["fired", "not_met", "not_due", "no_data", "closed"]
+Outcome = Literal["fired", "not_met", "not_due", "no_data", "closed", "missed"]
 
 
 @final
@@ -18,7 +18,8 @@ class Decision:
     """One evaluation: fired, or the reason why not.
 
     outcome: `fired`; `not_met`, the condition does not hold; `not_due`, its time has not come; `no_data`,
-    the value or the target is missing; `closed`, the period is over, and closed periods never notify.
+    the value or the target is missing; `closed`, the period is over, and closed periods never notify;
+    `missed`, it was due longer ago than the trigger's grace.
     code: a stable name of the reason. basis: the figures that decided. scheduled_at: when it was due,
     where there is such a time. unreached: the roles to tell that nobody holds.
     """

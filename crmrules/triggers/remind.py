@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from crmrules.errors import CrmRulesError, closest, shown
 from crmrules.kpi.standing import Standing
 from crmrules.triggers import message
+from crmrules.triggers.context import Surroundings
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.intent import Intent, Recipient, intent_id, occurrence_key
 from crmrules.triggers.trigger import TriggerRule
@@ -23,28 +24,37 @@ def evaluate(
     standings: Iterable[Standing],
     now: dt.datetime,
     zone: ZoneInfo | str,
+    *,
+    around: Surroundings | None = None,
 ) -> list[Decision]:
     """What every trigger says of every row at a moment, in the order of the rows.
 
-    now: a moment; without a zone it is local in `zone`. A trigger is asked about the rows of its model, or
-    of any model that has its indicator. Roles to tell that nobody holds are listed in `unreached`.
+    now: a moment; without a zone it is local in `zone`. around: what there is beside the rows, for the
+    kinds that look at records, events or calendars. A trigger is asked about the rows of its model, or
+    of any model that has its indicator; one that is about the subjects of a source comes after all rows.
+    Roles to tell that nobody holds are listed in `unreached`.
 
     Raises CrmRulesError (T101) if a trigger's model has no indicator of its name, (T105) for an unknown
-    zone.
+    zone, (T401) for a source without records.
     """
     local = _zone(zone)
     moment = now if now.tzinfo is not None else now.replace(tzinfo=local)
-    decisions = []
+    if around is not None:
+        triggers = {name: trigger.within(around) for name, trigger in triggers.items()}
+    decisions: list[Decision] = []
     for standing in standings:
         for name, trigger in triggers.items():
-            if trigger.model not in (None, standing.model):
-                continue
-            if trigger.model is None and trigger.indicator not in standing.results:
-                continue
-            decision = trigger.evaluate(name, standing, moment, local)
-            missing = tuple(role for role in trigger.tell if not _holder(standing, role))
-            decisions.append(replace(decision, unreached=missing) if missing else decision)
-    return decisions
+            if trigger.concerns(standing):
+                decisions += trigger.decisions(name, standing, moment, local)
+    for name, trigger in triggers.items():
+        for standing in trigger.own_rows(moment, local):
+            decisions += trigger.decisions(name, standing, moment, local)
+    return [_with_unreached(decision, triggers[decision.trigger]) for decision in decisions]
+
+
+def _with_unreached(decision: Decision, trigger: TriggerRule) -> Decision:
+    missing = tuple(role for role in trigger.tell if not _holder(decision.standing, role))
+    return replace(decision, unreached=missing) if missing else decision
 
 
 def intents(

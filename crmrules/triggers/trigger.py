@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import pydantic
@@ -21,6 +21,9 @@ from crmrules.kpi.period import Periods
 from crmrules.kpi.standing import Figure, Result, Standing
 from crmrules.triggers import message
 from crmrules.triggers.decision import Decision, Outcome
+
+if TYPE_CHECKING:
+    from crmrules.triggers.context import Surroundings
 
 TOLERANCE = 1e-9
 """How far below its bound a float may be, relative to the bound, and still count as reached; the order in
@@ -69,6 +72,24 @@ class TriggerRule(BaseModel):
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """What the trigger decides about one row of a card at a moment (with a time zone)."""
         raise NotImplementedError
+
+    def concerns(self, standing: Standing) -> bool:
+        """Whether it is asked about a row of a card: of its model, or of any that has its indicator."""
+        return self.model == standing.model or (self.model is None and self.indicator in standing.results)
+
+    def decisions(
+        self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo
+    ) -> Iterable[Decision]:
+        """What it decides about one row, one decision unless a kind has several things to say."""
+        return (self.evaluate(name, standing, now, zone),)
+
+    def own_rows(self, now: dt.datetime, zone: ZoneInfo) -> Iterable[Standing]:
+        """Rows that are on no card, for a kind that is about other subjects than the card's."""
+        return ()
+
+    def within(self, around: Surroundings) -> TriggerRule:
+        """The trigger with what there is beside the card; itself, unless a kind looks at more than that."""
+        return self.with_calendars(around.calendars) if around.calendars else self
 
     def with_calendars(self, calendars: Mapping[str, Calendar]) -> TriggerRule:
         """The trigger by the calendars that it names; itself, unless a kind goes by calendars."""
@@ -199,6 +220,15 @@ def kind(rule: type[TriggerRule]) -> type[TriggerRule]:
     return rule
 
 
+def is_known(name: str) -> bool:
+    """Whether there is a kind of a name, here or in a package that offers it, which is then loaded."""
+    if name in KINDS:
+        return True
+    from crmrules.triggers.plugged import load
+
+    return load(name)
+
+
 class _AnyKind:
     """A trigger of any known kind, for pydantic."""
 
@@ -212,7 +242,7 @@ class _AnyKind:
                     "T102", f"{shown(data)} is no trigger", hint="write kind: reached and its keys"
                 )
             name = data.get("kind")
-            if not isinstance(name, str) or name not in KINDS:
+            if not isinstance(name, str) or not is_known(name):
                 written = f"`{name}`" if isinstance(name, str) else shown(name)
                 what = "a trigger needs a kind" if name is None else f"there is no kind of trigger {written}"
                 raise CrmRulesError("T102", what, hint=did_you_mean(str(name), KINDS))
@@ -227,6 +257,9 @@ class _AnyKind:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        from crmrules.triggers.plugged import load_all
+
+        load_all()
         kinds = {name: rule.__pydantic_core_schema__ for name, rule in KINDS.items()}
         schema: dict[str, Any] = handler(core_schema.tagged_union_schema(kinds, discriminator="kind"))
         return schema
