@@ -112,6 +112,10 @@ class CalendarPeriods(Periods):
         return MONTHS.get(self.unit, 0)
 
     @property
+    def most(self) -> int:
+        return {"day": 3_660, "week": 2_610, "semi_month": 1_200}.get(self.unit, 600)
+
+    @property
     def needs_days(self) -> bool:
         return self.unit not in MONTHS
 

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_PERIODS = 600
-"""How many periods a card has at most, 50 years of months."""
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def grid_of(totals: Sequence[Totals], cut: Cut, also: Iterable[tuple[str | None,
 def _between(first: int, last: int, cut: Cut) -> list[Period]:
     """All periods from the first to the last. Raises RecordError (M106) for a span that no company has."""
     span = Period(cut.periods, first), Period(cut.periods, last)
-    if last - first >= MOST_PERIODS:
+    if last - first >= cut.periods.most:
         raise RecordError(
             "M106",
             f"the records reach from {span[0]} to {span[1]}",

@@ -52,6 +52,11 @@ class Periods(BaseModel):
         return 0
 
     @property
+    def most(self) -> int:
+        """How many a card has at most, ten years of days or 50 of others; beyond, a date is mistyped."""
+        return 600
+
+    @property
     def needs_days(self) -> bool:
         """Whether a period is told from the day, for which the month is not enough."""
         return True

@@ -111,6 +111,10 @@ class PeriodTable(Periods):
     def example(self) -> str:
         return f"write one of its keys, {self.table[0].key} to {self.table[-1].key}"
 
+    @property
+    def most(self) -> int:
+        return len(self.table)
+
     @cached_property
     def _firsts(self) -> list[int]:
         return [row.first.toordinal() - EPOCH for row in self.table]

@@ -132,6 +132,10 @@ class WeekPeriods(Periods):
     def months(self) -> int:
         return 0 if self.weeks == "13" or self.unit == "week" else 12 // _PER_YEAR[self.unit]
 
+    @property
+    def most(self) -> int:
+        return 2_610 if self.unit == "week" else 600
+
     @cached_property
     def _starts(self) -> list[int]:
         """The first day of each year, from year 0 on."""
