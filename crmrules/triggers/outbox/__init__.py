@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from crmrules.triggers.outbox.memory import MemoryStore
     from crmrules.triggers.outbox.protocol import Conflict, Session, Store, committed
     from crmrules.triggers.outbox.records import Delivery, Dirty, Event, Instance, Occurrence, Silence
+    from crmrules.triggers.outbox.relay import Refused, Relay, Retry, Round, Sender
     from crmrules.triggers.outbox.sqlite import SqliteStore
 
 _HOMES = {
@@ -22,6 +23,11 @@ _HOMES = {
     "Instance": "records",
     "MemoryStore": "memory",
     "Occurrence": "records",
+    "Refused": "relay",
+    "Relay": "relay",
+    "Retry": "relay",
+    "Round": "relay",
+    "Sender": "relay",
     "Session": "protocol",
     "Silence": "records",
     "SqliteStore": "sqlite",
@@ -39,6 +45,11 @@ __all__ = [
     "Instance",
     "MemoryStore",
     "Occurrence",
+    "Refused",
+    "Relay",
+    "Retry",
+    "Round",
+    "Sender",
     "Session",
     "Silence",
     "SqliteStore",

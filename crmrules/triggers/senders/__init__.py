@@ -1,0 +1,1 @@
+"""Senders that are shipped: mail, webhook, message broker, log. A sender is any callable of a delivery."""
