@@ -121,7 +121,12 @@ def _kind_of_columns(value: object) -> str:
 
 
 Columns = Annotated[
-    Annotated[str, Tag("field")] | Annotated[dict[str, str], BeforeValidator(_columns), Tag("fields")],
+    Annotated[str, Tag("field")]
+    | Annotated[
+        dict[str, str],
+        BeforeValidator(_columns, json_schema_input_type=dict[str, str] | list[str | int]),
+        Tag("fields"),
+    ],
     Discriminator(_kind_of_columns),
 ]
 

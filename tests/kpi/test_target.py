@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -105,3 +106,18 @@ def test_without_a_roster_there_is_nobody_to_prorate_by() -> None:
     assert found({"value": 5, "prorate": "calendar_days"}, None) == [("prorate", "M101")]
     assert found({"value": 5, "ramp": [0.5]}, SOURCES["leave"]) == [("ramp", "M101")]
     assert found({**LONG, "team": "region"}, None) == [("team", "M104")]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        1000, "x * 2", {"value": 12, "per": "year", "spread": "even"},
+        {"value": 12, "per": "year", "spread": {"1": 50, "2": 50}}, LONG,
+        {**LONG, "subject": ["person", "region"]},
+        {"table": "quotas", "value": {"2026-01": "quota"}, "from": "month"},
+        {"table": "quotas", "value": ["2026-01", 2027]}, {"value": 5, "ramp": [0.5]},
+    ],
+)  # fmt: skip
+def test_what_is_a_target_is_one_for_editors_too(target: Any) -> None:
+    jsonschema.validate(target, DECLARED.json_schema())
+    read(target)
