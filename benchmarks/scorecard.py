@@ -1,10 +1,15 @@
-"""A whole scorecard over generated order lines, against the same by hand, on pandas and on Polars.
+"""A whole scorecard over generated order lines, against the same by hand, on Polars, pandas and DuckDB.
 
-Four rules, five indicators, targets, curves, composite, grades and ranks for 1,000 salespeople and 12
-months. Both sides must come to the same values, grades and ranks before anything is timed; then they take
+Twelve rules, eight indicators, targets, curves, composite, grades and ranks for 1,000 salespeople and 12
+months. All sides must come to the same values, grades and ranks before anything is timed; then they take
 turns, so that a busy moment hits all alike, and the medians count. pandas is written by hand twice: as one
-would, and tuned (masked columns over categoricals, one groupby). Prints seconds for people and, as its last
-line, the ratios as JSON: less than 1 means that crmrules is faster.
+would, and tuned (masked columns over categoricals, one groupby); crmrules on pandas is timed by itself and
+through Polars. Peak memory is that of a process of its own for each side, the largest ratio counts.
+
+Prints seconds for people and, as its last line, the ratios as JSON, of all sizes the worst: less than 1
+means that crmrules is faster. `growth_1m_10m` is the time for each line of the largest size by that of the
+smallest; `sixteen_vs_eight` compares twice the indicators; `small_ms` is 1,000 lines, of dicts, pandas and
+Polars the slowest, in milliseconds.
 """
 
 from __future__ import annotations
@@ -12,104 +17,271 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+from by_hand import scorecards as by_hand
 from orders import as_pandas, as_polars, order_lines
 
 from crmrules import Rulebook
+from crmrules.route import pandas_alone
 
-LINES, QUICK_LINES = 1_000_000, 100_000
-RUNS, QUICK_RUNS = 9, 3
-INDICATORS = ("revenue", "orders", "customers", "cycle", "repeat_share")
-TARGETS = {"revenue": 60_000.0, "orders": 70.0, "customers": 15.0, "cycle": 30.0, "repeat_share": 0.6}
-WEIGHTS = {"revenue": 40.0, "orders": 20.0, "customers": 10.0, "cycle": 10.0, "repeat_share": 20.0}
-CAP = 150.0
-GRADES = (("A", 110.0), ("B", 90.0), ("C", 70.0))
+SIZES, QUICK_SIZES = (1_000_000, 10_000_000), (10_000, 100_000)
+RUNS, QUICK_RUNS = 5, 3
+SMALL, SMALL_RUNS = 1_000, 15
 
-RULES = {
-    "sources": {
-        "orders": {
-            "fields": {
-                "order_id": {"type": "number", "role": "id"},
-                "salesperson": {"type": "text", "role": "subject"},
-                "customer": "number",
-                "customer_type": "text",
-                "order_type": "text",
-                "product_line": "text",
-                "amount": "money(2)",
-                "order_date": {"type": "date", "role": "date"},
-                "quote_date": "date",
-            }
-        }
-    },
-    "policies": {
-        "counted": {
-            "rules": [
-                {"when": "order_type == 'sample'", "credit": 0, "because": "samples are free"},
-                {"when": "customer_type == 'house'", "credit": 0, "because": "the company's own"},
-                {"when": "product_line == 'Service'", "credit": 0.5, "because": "service counts half"},
-            ],
-            "default": 1,
-        }
-    },
-    "measures": {
-        "revenue": "sum(amount)",
-        "orders": "count(where=order_type != 'return')",
-        "customers": "nunique(customer)",
-        "cycle": "mean(days(order_date - quote_date), where=order_type != 'return')",
-        "repeat": "sum(amount, where=order_type == 'repeat')",
-    },
-    "models": {
-        "salespeople": {
-            "indicators": {
-                name: {
-                    "value": "repeat / revenue" if name == "repeat_share" else name,
-                    "target": TARGETS[name],
-                    "weight": WEIGHTS[name],
-                    "direction": "lower" if name == "cycle" else "higher",
-                    "curve": {"cap": CAP},
-                }
-                for name in INDICATORS
-            },
-            "grades": [{"grade": name, "at_least": bound} for name, bound in GRADES] + [{"grade": "D"}],
-        }
-    },
+CONDITIONS = (
+    "order_type == 'sample'",
+    "customer_type == 'house'",
+    "product_line == 'Service' and customer_type == 'key'",
+    "product_line == 'Service'",
+    "order_type == 'return'",
+    "product_line == '配件' and quantity < 5",
+    "product_line == '配件'",
+    "amount >= 20000 and customer_type == 'key'",
+    "order_type == 'repeat' and quantity >= 90",
+    "cost > 15000",
+    "days(order_date - quote_date) > 55",
+    "customer_type == 'retail' and quantity == 1",
+)
+MEASURES = {
+    "revenue": "sum(amount)",
+    "orders": "count(where=order_type != 'return')",
+    "customers": "nunique(customer)",
+    "cycle": "mean(days(order_date - quote_date), where=order_type != 'return')",
+    "repeat": "sum(amount, where=order_type == 'repeat')",
+    "largest": "max(amount)",
+    "costs": "sum(cost)",
+    "returns": "count(where=order_type == 'return')",
 }
+VALUES = {
+    "repeat_share": "repeat / revenue",
+    "margin": "(revenue - costs) / revenue",
+    "return_share": "returns / orders",
+}
+EIGHT_MORE = {
+    "quantity": "sum(quantity)",
+    "usual": "mean(amount)",
+    "smallest": "min(amount)",
+    "lines": "nunique(product_line)",
+    "drives": "count(where=product_line == 'Drives')",
+    "key": "sum(amount, where=customer_type == 'key')",
+    "most": "max(quantity)",
+    "sensors": "sum(amount, where=product_line == 'Sensors')",
+}
+
+
+def rules(more: bool = False) -> dict[str, Any]:
+    """The rulebook, with eight or sixteen indicators."""
+    indicators = {
+        name: {
+            "value": VALUES.get(name, name),
+            "target": target,
+            "weight": by_hand.WEIGHTS[name],
+            "direction": "lower" if name in by_hand.LOWER else "higher",
+            "curve": {"cap": by_hand.CAP},
+        }
+        for name, target in by_hand.TARGETS.items()
+    }
+    if more:
+        indicators |= {name: {"target": 10, "weight": 1, "curve": {"cap": 150}} for name in EIGHT_MORE}
+    grades = [{"grade": name, "at_least": bound} for name, bound in by_hand.GRADES]
+    return {
+        "sources": {
+            "orders": {
+                "fields": {
+                    "order_id": {"type": "number", "role": "id"},
+                    "salesperson": {"type": "text", "role": "subject"},
+                    "customer": "number",
+                    **dict.fromkeys(("customer_type", "order_type", "product_line"), "text"),
+                    "quantity": "number",
+                    "amount": "money(2)",
+                    "cost": "money(2)",
+                    "order_date": {"type": "date", "role": "date"},
+                    "quote_date": "date",
+                }
+            }
+        },
+        "policies": {
+            "counted": {
+                "rules": [
+                    {"when": when, "credit": credit, "because": f"rule {number}"}
+                    for number, (when, credit) in enumerate(
+                        zip(CONDITIONS, by_hand.CREDITS[:-1], strict=True), 1
+                    )
+                ],
+                "default": by_hand.CREDITS[-1],
+            }
+        },
+        "measures": MEASURES | (EIGHT_MORE if more else {}),
+        "models": {"salespeople": {"indicators": indicators, "grades": [*grades, {"grade": "D"}]}},
+    }
+
+
+Side = Callable[[], Any]
+
+
+class Sides:
+    """The same card of the lines in a file, by every way there is."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.book, self.sixteen = Rulebook.of(rules()), Rulebook.of(rules(more=True))
+
+    @cached_property
+    def pandas(self) -> pd.DataFrame:
+        return as_pandas({name: column.to_numpy() for name, column in self._columns.items()})
+
+    @cached_property
+    def polars(self) -> pl.DataFrame:
+        return pl.read_parquet(self.file)
+
+    @property
+    def _columns(self) -> dict[str, pl.Series]:
+        return {each.name: each for each in pl.read_parquet(self.file)}
+
+    @cached_property
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect()
+        connection.execute(f"create table orders as select * from '{self.file}'")
+        return connection
+
+    def load(self) -> None:
+        """Read the file, so that no side is timed with it."""
+        assert len(self.pandas) == len(self.polars)
+        assert self.duckdb
+
+    def by_crmrules(self, records: Any, book: Rulebook | None = None) -> Any:
+        return (book or self.book).score({"orders": records}).to_native()
+
+    def alone(self) -> Any:
+        with pandas_alone():
+            return self.by_crmrules(self.pandas)
+
+    @property
+    def all(self) -> dict[str, Side]:
+        return {
+            "pandas by hand": lambda: by_hand.pandas_by_hand(self.pandas),
+            "pandas tuned": lambda: by_hand.pandas_tuned(self.pandas),
+            "pandas, crmrules": self.alone,
+            "pandas through Polars, crmrules": lambda: self.by_crmrules(self.pandas),
+            "Polars by hand": lambda: by_hand.polars_by_hand(self.polars.lazy()),
+            "Polars, crmrules": lambda: self.by_crmrules(self.polars.lazy()),
+            "Polars, sixteen indicators": lambda: self.by_crmrules(self.polars.lazy(), self.sixteen),
+            "DuckDB by hand": lambda: by_hand.duckdb_by_hand(self.duckdb),
+            "DuckDB, crmrules": lambda: self.by_crmrules(self.duckdb.table("orders")),
+        }
+
+
+RATIOS = {
+    "polars_vs_hand": ("Polars, crmrules", "Polars by hand"),
+    "pandas_alone_vs_hand": ("pandas, crmrules", "pandas by hand"),
+    "pandas_alone_vs_tuned": ("pandas, crmrules", "pandas tuned"),
+    "pandas_polars_vs_hand": ("pandas through Polars, crmrules", "pandas by hand"),
+    "pandas_polars_vs_tuned": ("pandas through Polars, crmrules", "pandas tuned"),
+    "duckdb_vs_hand": ("DuckDB, crmrules", "DuckDB by hand"),
+    "sixteen_vs_eight": ("Polars, sixteen indicators", "Polars, crmrules"),
+}
+MEMORY = (
+    ("Polars, crmrules", "Polars by hand"),
+    ("pandas, crmrules", "pandas by hand"),
+    ("DuckDB, crmrules", "DuckDB by hand"),
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A scorecard by crmrules and by hand.")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_LINES:,} lines instead of {LINES:,}")
-    quick = parser.parse_args().quick
-    data = order_lines(QUICK_LINES if quick else LINES)
-    on_pandas, on_polars = as_pandas(data), as_polars(data)
-    book = Rulebook.of(RULES)
-    sides: dict[str, Callable[[], Any]] = {
-        "pandas by hand": lambda: pandas_by_hand(on_pandas),
-        "pandas tuned": lambda: pandas_tuned(on_pandas),
-        "crmrules on pandas": lambda: book.score({"orders": on_pandas}).to_native(),
-        "Polars by hand": lambda: polars_by_hand(on_polars.lazy()),
-        "crmrules on Polars": lambda: book.score({"orders": on_polars.lazy()}).to_native(),
-    }
-    refuse_differences({name: side() for name, side in sides.items()})
-    seconds = medians(sides, QUICK_RUNS if quick else RUNS)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SIZES[-1]:,} lines at most")
+    parser.add_argument("--peak", nargs=2, metavar=("SIDE", "FILE"), help="print the memory of one side")
+    options = parser.parse_args()
+    if options.peak:
+        side, file = options.peak
+        print(own_peak(side, Sides(Path(file))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measured(Path(folder), quick=options.quick)))
+
+
+def measured(folder: Path, *, quick: bool) -> dict[str, float]:
+    """Every ratio, by its name."""
+    sizes = QUICK_SIZES if quick else SIZES
+    found: dict[str, float] = {}
+    per_line: list[float] = []
+    for lines in sizes:
+        file = written(folder, lines)
+        print(f"{lines:,} lines")
+        seconds = timed(Sides(file), QUICK_RUNS if quick else RUNS)
+        per_line.append(seconds["Polars, crmrules"] / lines)
+        for name, (one, other) in RATIOS.items():
+            found[name] = max(found.get(name, 0.0), seconds[one] / seconds[other])
+    found["growth_1m_10m"] = per_line[-1] / per_line[0]
+    found["memory_vs_hand"] = max(peak(one, file) / peak(other, file) for one, other in MEMORY)
+    print(f"{SMALL:,} lines")
+    found["small_ms"] = small(Sides(written(folder, SMALL))) * 1000
+    return {name: round(ratio, 3) for name, ratio in found.items()}
+
+
+def written(folder: Path, lines: int) -> Path:
+    file = folder / f"{lines}.parquet"
+    as_polars(order_lines(lines)).write_parquet(file)
+    return file
+
+
+def timed(sides: Sides, runs: int) -> dict[str, float]:
+    sides.load()
+    results = {name: side() for name, side in sides.all.items()}
+    del results["Polars, sixteen indicators"]
+    refuse_differences(results)
+    seconds = medians(sides.all, runs)
     for name, each in seconds.items():
-        print(f"{name:20} {each * 1000:8.1f} ms")
-    ratios = {
-        "pandas_vs_hand": seconds["crmrules on pandas"] / seconds["pandas by hand"],
-        "pandas_vs_tuned": seconds["crmrules on pandas"] / seconds["pandas tuned"],
-        "polars_vs_hand": seconds["crmrules on Polars"] / seconds["Polars by hand"],
+        print(f"  {name:32} {each * 1000:8.1f} ms")
+    return seconds
+
+
+def own_peak(side: str, sides: Sides) -> int:
+    """The peak memory of this process while the side makes the card of lines that are there, in KB."""
+    records = "pandas" if side.startswith("pandas") else "duckdb" if side.startswith("DuckDB") else "polars"
+    getattr(sides, records)
+    Path("/proc/self/clear_refs").write_text("5")  # Linux then counts the peak anew
+    sides.all[side]()
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+def peak(side: str, file: Path) -> float:
+    """The same of a process of its own."""
+    command = [sys.executable, __file__, "--peak", side, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = float(done.stdout.split()[0])
+    print(f"  {side:32} {found / 1024:8.0f} MB")
+    return found
+
+
+def small(sides: Sides) -> float:
+    given = {"dicts": sides.polars.to_dicts(), "pandas": sides.pandas, "Polars": sides.polars}
+    ways: dict[str, Side] = {
+        name: lambda records=records: sides.book.score({"orders": records})  # type: ignore[misc]
+        for name, records in given.items()
     }
-    print(json.dumps({name: round(ratio, 3) for name, ratio in ratios.items()}))
+    for way in ways.values():
+        way()
+    seconds = medians(ways, SMALL_RUNS)
+    for name, each in seconds.items():
+        print(f"  {name:32} {each * 1000:8.1f} ms")
+    return max(seconds.values())
 
 
-def medians(sides: dict[str, Callable[[], Any]], runs: int) -> dict[str, float]:
+def medians(sides: dict[str, Side], runs: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(runs):
         for name, side in sides.items():
@@ -127,151 +299,18 @@ def refuse_differences(results: dict[str, Any]) -> None:
         for column in ("subject", "period", "grade", "rank"):
             if frame[column].tolist() != first[column].tolist():
                 sys.exit(f"{name} and {first_name} differ in {column}")
-        for column in (*INDICATORS, "score"):
+        for column in (*by_hand.INDICATORS, "score"):
             if not np.allclose(frame[column], first[column], rtol=1e-9, atol=0, equal_nan=True):
                 sys.exit(f"{name} and {first_name} differ in {column}")
 
 
 def normal(result: Any) -> pd.DataFrame:
-    frame = result.to_pandas() if isinstance(result, pl.DataFrame) else result
-    frame = frame[["subject", "period", *INDICATORS, "score", "grade", "rank"]]
-    # crmrules has a row for everybody in every month, by hand there is none without an order.
+    frame = result if isinstance(result, pd.DataFrame) else pl.DataFrame(result).to_pandas()
+    frame = frame[["subject", "period", *by_hand.INDICATORS, "score", "grade", "rank"]]
+    # crmrules has a row for everybody in every month, by hand there is none without an order that counts.
     frame = frame[frame["customers"] > 0]
-    return frame.sort_values(["period", "subject"], ignore_index=True).astype({"rank": "int64"})
-
-
-def pandas_by_hand(orders: pd.DataFrame) -> pd.DataFrame:
-    counted = orders[(orders["order_type"] != "sample") & (orders["customer_type"] != "house")].copy()
-    counted["credit"] = np.where(counted["product_line"] == "Service", 0.5, 1.0)
-    # A share of an amount is rounded to the cent, half away from zero.
-    cents = (counted["amount"] * 100).round() * counted["credit"]
-    counted["credited"] = np.sign(cents) * np.floor(cents.abs() + 0.5) / 100
-    counted["period"] = counted["order_date"].dt.strftime("%Y-%m")
-    counted["days"] = (counted["order_date"] - counted["quote_date"]).dt.days
-    keys = ["salesperson", "period"]
-    groups = counted.groupby(keys)
-    sold = counted[counted["order_type"] != "return"].groupby(keys)
-    repeat = counted[counted["order_type"] == "repeat"].groupby(keys)["credited"].sum()
-    card = pd.DataFrame(
-        {
-            "revenue": groups["credited"].sum(),
-            "orders": sold.size(),
-            "customers": groups["customer"].nunique(),
-            "cycle": sold["days"].mean(),
-        }
-    )
-    card["orders"] = card["orders"].fillna(0)
-    card["repeat_share"] = repeat.reindex(card.index).fillna(0) / card["revenue"].replace(0, np.nan)
-    return finished_by_hand(card.reset_index().rename(columns={"salesperson": "subject"}))
-
-
-def pandas_tuned(orders: pd.DataFrame) -> pd.DataFrame:
-    order_type, customer_type = (
-        orders["order_type"].astype("category"),
-        orders["customer_type"].astype("category"),
-    )
-    kept = ((order_type != "sample") & (customer_type != "house")).to_numpy()
-    taken = orders.loc[
-        kept, ["salesperson", "customer", "product_line", "amount", "order_date", "quote_date"]
-    ]
-    kind = order_type[kept]
-    cents = np.rint(taken["amount"].to_numpy() * 100)
-    cents *= np.where(taken["product_line"].astype("category") == "Service", 0.5, 1.0)
-    cents = np.where(cents < 0, -np.floor(np.abs(cents) + 0.5), np.floor(np.abs(cents) + 0.5))
-    sold = (kind != "return").to_numpy()
-    date = taken["order_date"].to_numpy()
-    days = (date - taken["quote_date"].to_numpy()) / np.timedelta64(1, "D")
-    columns = pd.DataFrame(
-        {
-            "subject": taken["salesperson"].astype("category").to_numpy(),
-            "month": date.astype("datetime64[M]").astype("int64"),
-            "cents": cents,
-            "repeat": np.where((kind == "repeat").to_numpy(), cents, 0.0),
-            "orders": sold.astype("int64"),
-            "days": np.where(sold, days, np.nan),
-            "customer": taken["customer"].to_numpy(),
-        }
-    )
-    columns["subject"] = pd.Categorical(taken["salesperson"])
-    card = columns.groupby(["subject", "month"], sort=False, observed=True).agg(
-        revenue=("cents", "sum"),
-        repeat=("repeat", "sum"),
-        orders=("orders", "sum"),
-        cycle=("days", "mean"),
-        customers=("customer", "nunique"),
-    )
-    card = card.reset_index()
-    card["repeat_share"] = card["repeat"] / card["revenue"].replace(0, np.nan)
-    card["revenue"] /= 100
-    card["period"] = card["month"].to_numpy().astype("datetime64[M]").astype(str)
-    return finished_by_hand(card.astype({"subject": "str", "period": "str"}))
-
-
-def finished_by_hand(card: pd.DataFrame) -> pd.DataFrame:
-    total, weights = np.zeros(len(card)), np.zeros(len(card))
-    for name in INDICATORS:
-        value = card[name].to_numpy(dtype=np.float64)
-        attainment = TARGETS[name] / value if name == "cycle" else value / TARGETS[name]
-        score = np.clip(100 * attainment, 0, CAP)
-        known = ~np.isnan(score)
-        total += np.where(known, WEIGHTS[name] * score, 0)
-        weights += np.where(known, WEIGHTS[name], 0)
-    card["score"] = total / weights
-    rounded = card["score"].round(9)
-    bounds = [bound for _, bound in reversed(GRADES)]
-    names = np.array(["D", *(name for name, _ in reversed(GRADES))])
-    card["grade"] = names[np.searchsorted(bounds, rounded, side="right")]
-    card["rank"] = rounded.groupby(card["period"]).rank(method="min", ascending=False).astype("int64")
-    return card
-
-
-def polars_by_hand(orders: pl.LazyFrame) -> pl.DataFrame:
-    cents = (pl.col("amount") * 100).round() * pl.when(pl.col("product_line") == "Service").then(
-        0.5
-    ).otherwise(1.0)
-    credited = (
-        pl.when(cents < 0).then(-((-cents + 0.5).floor())).otherwise((cents + 0.5).floor()).cast(pl.Int64)
-    )
-    days = (pl.col("order_date") - pl.col("quote_date")).dt.total_days()
-    sold = pl.col("order_type") != "return"
-    card = (
-        orders.filter((pl.col("order_type") != "sample") & (pl.col("customer_type") != "house"))
-        .with_columns(credited.alias("credited"), days.alias("days"), pl.col("order_date").dt.truncate("1mo"))
-        .group_by(pl.col("salesperson").alias("subject"), pl.col("order_date").alias("month"))
-        .agg(
-            (pl.col("credited").sum() / 100).alias("revenue"),
-            sold.sum().alias("orders"),
-            pl.col("customer").n_unique().alias("customers"),
-            pl.col("days").filter(sold).mean().alias("cycle"),
-            (pl.col("credited").filter(pl.col("order_type") == "repeat").sum() / 100).alias("repeat"),
-        )
-        .with_columns(
-            (pl.col("repeat") / pl.when(pl.col("revenue") != 0).then(pl.col("revenue"))).alias(
-                "repeat_share"
-            ),
-            pl.col("month").dt.strftime("%Y-%m").alias("period"),
-        )
-    )
-    scores = {}
-    for name in INDICATORS:
-        attainment = TARGETS[name] / pl.col(name) if name == "cycle" else pl.col(name) / TARGETS[name]
-        scores[name] = (100 * attainment).clip(0, CAP)
-    total = pl.sum_horizontal(WEIGHTS[name] * score for name, score in scores.items())
-    weights = pl.sum_horizontal(
-        pl.when(score.is_not_null()).then(WEIGHTS[name]).otherwise(0.0) for name, score in scores.items()
-    )
-    score = pl.col("score").round(9)
-    grade = pl.lit("D")
-    for name, bound in reversed(GRADES):
-        grade = pl.when(score >= bound).then(pl.lit(name)).otherwise(grade)
-    return (
-        card.with_columns((total / weights).alias("score"))
-        .with_columns(
-            grade.alias("grade"),
-            score.rank("min", descending=True).over("period").cast(pl.Int64).alias("rank"),
-        )
-        .collect()
-    )
+    kinds: dict[str, Any] = {**dict.fromkeys((*by_hand.INDICATORS, "score"), "float64"), "rank": "int64"}
+    return frame.sort_values(["period", "subject"], ignore_index=True).astype(kinds)
 
 
 if __name__ == "__main__":
