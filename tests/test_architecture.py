@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("triggers",),
     ("rulebook",),
     (FRONT,),
-    ("cli", "demo", "__main__"),
+    ("cli", "demo", "testing", "__main__"),
 )
 """The rooms, lowest first: a room may import its own floor and those before it, never one after it."""
 

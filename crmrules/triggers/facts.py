@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -132,6 +132,19 @@ class Facts:
             found = self._by[source, name] = {each: tuple(records) for each, records in lists.items()}
         return found
 
+    def changed(self, change: Callable[[tuple[Record, ...]], Iterable[Record]]) -> Facts:
+        """The same facts with the records of each source changed; their order is then what `change` gives."""
+        found = Facts(self._declared, dict.fromkeys(self._sources, ()))
+        for name in self._sources:
+            table = self.table(name)
+            found._tables[name] = SourceRecords(table.source, tuple(change(table.records)))
+        return found
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """The sources that there are records of."""
+        return self._sources
+
     def of(self, subject: str, as_of: dt.datetime) -> SubjectFacts:
         """What is known of a subject at a moment, given by the local clock."""
         return SubjectFacts(self, subject, as_of.replace(tzinfo=None))
@@ -140,9 +153,9 @@ class Facts:
 @final
 @dataclass(frozen=True, slots=True)
 class SubjectFacts:
-    """The records of one subject, as a trigger reads them."""
+    """The records of one subject, as a trigger reads them. known: those of everybody."""
 
-    _facts: Facts = field(repr=False)
+    known: Facts = field(repr=False)
     subject: str
     as_of: dt.datetime
 
@@ -152,8 +165,8 @@ class SubjectFacts:
         by: the field that names the subject, where it is not the one with the role `subject`. coming: with
         those dated later than now and those without a date, which are left out otherwise.
         """
-        found = self._facts.by(source, by).get(self.subject, ())
-        if coming or self._facts.table(source).source.role("date") is None:
+        found = self.known.by(source, by).get(self.subject, ())
+        if coming or self.known.table(source).source.role("date") is None:
             return found
         return tuple(record for record in found if record.day is not None and passed(record.day, self.as_of))
 
