@@ -12,6 +12,7 @@ from crmrules.triggers.outbox import Delivery, Dirty, Instance, Occurrence, Sess
 
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 TARGET = 1_000
+CHANNELS = ("mail", "sms")
 Total = Callable[[str], int]
 
 
@@ -36,9 +37,10 @@ def answer(session: Session, total: Total, most: int) -> int:
             f"{subject} fire", key[0], "reached", subject, "2026-11", 0, "fire", "fired", "REACHED", "", NOON
         )  # fmt: skip
         if session.record([occurrence]):
+            payload = {"about": subject}
             session.enqueue(
-                Delivery(f"{subject} to {who}", occurrence.key, who, who, "mail", {"about": subject}, NOON)
-                for who in ("subject", "director")
+                Delivery(f"{subject} {channel}", occurrence.key, subject, "subject", channel, payload, NOON)
+                for channel in CHANNELS
             )
     return len(marks)
 
