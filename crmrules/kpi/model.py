@@ -12,6 +12,7 @@ from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.composite import Composite
 from crmrules.kpi.grade import Bands, Forced, Grades
 from crmrules.kpi.indicator import Indicator
+from crmrules.kpi.pace import PaceRule
 from crmrules.kpi.period_kinds import DeclaredPeriods
 from crmrules.kpi.rank import Ranking
 
@@ -36,6 +37,8 @@ class Model(BaseModel):
     grades: bands of scores as a list, highest first, or by percentile, or so many percent of the people each.
     rank: within the period by the composite, highest first; equal scores share the better rank unless said
     otherwise. movement: whether score and rank are held against those of the period before.
+    pace: on a card as of a day, how indicators that accumulate stand against what was expected by then.
+    calendar: the working calendar by which targets are spread and prorated; Monday to Friday if not said.
     """
 
     model_config = Frozen
@@ -48,6 +51,8 @@ class Model(BaseModel):
     grades: Grades | None = None
     rank: Ranking = Ranking()
     movement: bool = False
+    pace: PaceRule | None = None
+    calendar: str | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:

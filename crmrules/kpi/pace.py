@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from pydantic import BaseModel
@@ -31,6 +31,26 @@ class PaceRule(BaseModel):
     day_counts: bool = True
 
 
+_COLUMNS = ("share", "elapsed", "run_rate", "expected", "projected", "pace")
+
+
+def _known(value: float) -> float | None:
+    return value if value == value else None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """How one period stands on a day, as `Pace` has it; None where something is not known."""
+
+    share: float | None
+    elapsed: float | None
+    run_rate: float | None
+    expected: float | None
+    projected: float | None
+    pace: float | None
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -49,6 +69,14 @@ class Pace:
     projected: NDArray[np.float64]
     pace: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+
+    def of(self, rows: NDArray[np.int64]) -> Pace:
+        """The same for some of the rows."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+
+    def at(self, row: int) -> Paced:
+        """One row as a value."""
+        return Paced(*(_known(float(getattr(self, name)[row])) for name in _COLUMNS))
 
 
 def elapsed(

@@ -17,6 +17,7 @@ from crmrules.expr import tree
 from crmrules.expr.check import Schema, check, has_aggregate
 from crmrules.expr.parse import parse
 from crmrules.kpi.feed import Cut, Feed, Totals
+from crmrules.kpi.figuring import Beside, Figuring
 from crmrules.kpi.grid import Grid, grid_of
 from crmrules.kpi.grouping import SEPARATOR, UNKNOWN, Above, Grouping, Keyed, Loose, Themselves
 from crmrules.kpi.judging import Judging
@@ -25,9 +26,9 @@ from crmrules.kpi.nested import composites
 from crmrules.kpi.period import Period
 from crmrules.kpi.prepared import Prepared, prepared
 from crmrules.kpi.roster import Roster
-from crmrules.kpi.scorecard import Figures, Scorecard
+from crmrules.kpi.scorecard import Scorecard
 from crmrules.kpi.statement import Explainer
-from crmrules.kpi.values import Values, numbers
+from crmrules.kpi.values import Values
 from crmrules.policy.tree import Tree
 from crmrules.types import NUMBER, Type
 
@@ -47,6 +48,7 @@ class Plan:
         self.fields = tuple(key for key in model.keys if key in fields)
         self.measures: dict[str, Prepared] = {}
         self.indicators: dict[str, Prepared] = {}
+        self.texts: dict[str, Prepared] = {}
         self.inner: dict[str, str] = {}
         self.nested: dict[str, Plan] = {}
         self.reading: list[str] = []
@@ -72,6 +74,28 @@ class Plan:
             found = prepared(text, self.schema)
             self._keep(found)
         self.indicators[name] = found
+
+    def add_texts(self, name: str) -> Iterator[tuple[tuple[str, ...], ExpressionError]]:
+        """What an indicator's target and curve are computed by; all measures and indicators come first.
+
+        Gives what does not fit, each with the way to it.
+        """
+        for path, text in self.model.indicators[name].texts.items():
+            try:
+                found = prepared(text, self.schema)
+                if found.checked.type.kind not in ("number", "money", "duration", "null"):
+                    raise ExpressionError(
+                        "E102",
+                        f"this gives a {found.checked.type.kind} where a number is needed",
+                        text=text,
+                        span=Span(0, len(text)),
+                        hint="write for example prior(revenue) * 1.1",
+                    )
+                self._keep(found)
+            except ExpressionError as error:
+                yield path, error
+            else:
+                self.texts[text] = found
 
     def add_nested(self, name: str) -> None:
         """An indicator that is the composite of another model; these come before all that read them.
@@ -137,8 +161,9 @@ class Plan:
     @property
     def looks_back(self) -> bool:
         """Whether a period needs those before it."""
-        prepared = (*self.measures.values(), *self.indicators.values())
-        return self.model.movement or any(each.earlier for each in prepared)
+        prepared = (*self.measures.values(), *self.indicators.values(), *self.texts.values())
+        nested = any(plan.looks_back for plan in self.nested.values())
+        return nested or self.model.movement or any(each.earlier for each in prepared)
 
     @cached_property
     def judging(self) -> Judging:
@@ -174,20 +199,21 @@ class Plan:
     def score(
         self,
         data: Mapping[str, object],
-        roster: Roster | None = None,
+        beside: Beside | None = None,
         *,
-        tree: Tree | None = None,
         period: Period | None = None,
         until: dt.date | None = None,
     ) -> Scorecard:
         """The card of a model.
 
-        data: for each source a frame of any engine, or a list of dicts. roster: whose rows are there even
-        without records; tree: who reports to whom, for a model of everybody with all below. period: only
-        this one; until: records dated later do not count yet.
+        data: for each source a frame of any engine, or a list of dicts. beside: the roster, whose rows are
+        there even without records, the reporting tree, tables and calendars. period: only this one; until:
+        records dated later do not count yet.
         Raises FieldError, RecordError for data that does not fit; see `Feed.totals`.
         """
-        grouping = self.grouping(roster, tree)
+        beside = beside or Beside()
+        roster = beside.roster
+        grouping = self.grouping(roster, beside.tree)
         if period is not None:
             period = self.of_model(period)
         back = self.looks_back
@@ -196,16 +222,16 @@ class Plan:
         totals = {id(feed): feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds}
         notes = self._without_unknown(totals, roster)
         inner = {
-            name: plan.score(data, roster, tree=tree, period=only, until=until)
-            for name, plan in self.nested.items()
+            name: plan.score(data, beside, period=only, until=until) for name, plan in self.nested.items()
         }
         grid = grid_of([*totals.values()], cut, self._rows_of(inner))
         given = self._composites(inner, grid, roster)
-        card = self.finished(Values(grid, totals, self.named, given), roster or Roster())
+        card = self.finished(Values(grid, totals, self.named, given), beside, until)
         if back and period is not None:
             card = card.narrowed(period)
         aside = [*roster.quarantined] if roster else []
         aside += [row for each in totals.values() for row in each.quarantined]
+        aside += card.quarantined
         # Two passes over a source set the same row aside.
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
         if quarantined:
@@ -216,7 +242,7 @@ class Plan:
         return replace(
             card,
             quarantined=quarantined,
-            notes=tuple(notes),
+            notes=(*card.notes, *notes),
             until=until,
             data={**used, **data},
             explainer=Explainer(self, data, grouping, until),
@@ -288,22 +314,11 @@ class Plan:
         grouping = known.grouping(role)
         return Loose(grouping) if self.model.unknown == "drop" else grouping
 
-    def finished(self, values: Values, roster: Roster) -> Scorecard:
+    def finished(self, values: Values, beside: Beside, until: dt.date | None = None) -> Scorecard:
         """The card of what the measures came to."""
-        import numpy as np
-
-        grid = values.grid
-        figures: dict[str, Figures] = {}
-        for name, indicator in self.model.indicators.items():
-            actual, found = values.of(self.indicators[name]), self.indicators[name].checked.type
-            attainment = points = target = None
-            if indicator.target is not None:
-                target = np.full(len(grid.keys), indicator.target)
-                attainment = indicator.attainment(numbers(actual, found.kind, found.digits), target)
-                points = indicator.curve.points(attainment)
-            elif indicator.model is not None:
-                points = numbers(actual, found.kind, found.digits)
-            figures[name] = Figures(actual, found, target, attainment, points, indicator.weight)
+        grid, roster = values.grid, beside.roster or Roster()
+        figuring = Figuring(self.model, self.indicators, self.texts, beside)
+        figures = figuring.run(values, until)
         judged = self.judging.run(figures, grid, roster)
         composed = judged.composed
         for name, points in composed.scores.items():
@@ -329,6 +344,8 @@ class Plan:
             adjustments=composed.adjustments,
             locks=composed.locks,
             roster=roster,
+            quarantined=tuple(figuring.quarantined),
+            notes=tuple(figuring.notes),
             measures={name: column for name, (column, _) in read.items()},
             measure_types={name: found for name, (_, found) in read.items()},
         )

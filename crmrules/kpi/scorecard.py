@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
@@ -17,7 +18,9 @@ from crmrules.fields import BadRow
 from crmrules.kpi.composed import Adjustment
 from crmrules.kpi.measure import delivered_column
 from crmrules.kpi.model import Model
+from crmrules.kpi.pace import Pace
 from crmrules.kpi.period import Period
+from crmrules.kpi.pieces import TierPart
 from crmrules.kpi.rank import Movement
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.standing import Result, Standing
@@ -44,27 +47,38 @@ MOST_ROWS = 60
 class Figures:
     """One indicator's column of every step.
 
-    curve: what the curve made of the attainment; points: the score that counts, after missing ones, limits
-    and locks. NaN where there is none.
+    number: the value as a plain number, amounts in whole units. origins: where each row's target comes from,
+    for people. by: what chooses the tier of a curve that has such. curve: what the curve made of the
+    attainment; points: the score that counts, after missing ones, limits and locks. NaN where there is none.
+    pace: on a card as of a day.
     """
 
     actual: Column
     type: Type
-    target: Numbers | None
-    attainment: Numbers | None
-    points: Numbers | None
     weight: float
+    number: Numbers | None = None
+    target: Numbers | None = None
+    origins: Sequence[str | None] = ()
+    attainment: Numbers | None = None
+    points: Numbers | None = None
+    by: Numbers | None = None
     curve: Numbers | None = None
+    pace: Pace | None = None
     share: Numbers | None = None
     contribution: Numbers | None = None
 
     def narrowed(self, rows: NDArray[np.int64]) -> Figures:
         """Some of the rows."""
-        steps = ("actual", "target", "attainment", "curve", "points", "share", "contribution")
+        steps = ("actual", "number", "target", "attainment", "by", "curve", "points", "share", "contribution")
         known: dict[str, Any] = {
             name: getattr(self, name) for name in steps if getattr(self, name) is not None
         }
-        return replace(self, **{name: column[rows] for name, column in known.items()})
+        return replace(
+            self,
+            origins=[self.origins[row] for row in rows] if self.origins else (),
+            pace=None if self.pace is None else self.pace.of(rows),
+            **{name: column[rows] for name, column in known.items()},
+        )
 
 
 @final
@@ -118,6 +132,15 @@ class Scorecard:
     @property
     def _origin(self) -> object:
         return next(iter(self.data.values()), None)
+
+    def parts_of(self, standing: Standing, name: str) -> tuple[TierPart, ...]:
+        """How the curve of an indicator came to its points: what each tier adds."""
+        figures, row = self.figures[name], self._rows[standing.subject, standing.period]
+        curve = self.model.indicators[name].curve
+        laid = figures.attainment if curve.on == "attainment" else figures.number
+        if laid is None or figures.curve is None or not math.isfinite(laid[row]):
+            return ()
+        return curve.breakdown(float(laid[row]), None if figures.by is None else float(figures.by[row]))
 
     def measures_of(self, standing: Standing) -> dict[str, Scalar]:
         """The measures behind a row, as expressions compute with them."""
@@ -191,6 +214,8 @@ class Scorecard:
             _known(figures.contribution, row),
             self.model.indicators[name].direction,
             _known(figures.curve, row),
+            figures.origins[row] if figures.origins else None,
+            None if figures.pace is None else figures.pace.at(row),
         )
 
     def explain(self, subject: str, period: str | Period) -> Statement:
@@ -241,6 +266,9 @@ class Scorecard:
             steps = {"score": figures.points, "contribution": figures.contribution}
             if figures.target is not None:
                 steps = {"target": figures.target, "attainment": figures.attainment, **steps}
+            if figures.pace is not None:
+                parts = ("expected", "projected", "pace")
+                steps |= {part: getattr(figures.pace, part) for part in parts}
             columns |= {f"{name}_{step}": _finite(column, len(self)) for step, column in steps.items()}
             kinds |= dict.fromkeys((f"{name}_{step}" for step in steps), "number")
         if self.adjustments:

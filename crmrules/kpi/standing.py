@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal, final
 
 from crmrules.kpi.indicator import Direction
+from crmrules.kpi.pace import Paced
 from crmrules.kpi.period import Period
 
 AdjustmentKind = Literal["combination", "kicker", "deduction", "limit", "rounding", "gate", "lock"]
@@ -28,7 +29,8 @@ class Result:
     weight: as declared; share: the part of the weights that applied, 0 to 1.
     contribution: what the indicator adds; the contributions and what the standing's adjustments change add
     up to the composite. In a mean it is score x share.
-    curve_score: what the curve made of the attainment, before limits and locks.
+    curve_score: what the curve made of the attainment, before limits and locks. target_from: where the target
+    comes from, None where it is the number that is declared. pace: on a card as of a day.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Result:
     contribution: float | None = None
     direction: Direction = "higher"
     curve_score: float | None = None
+    target_from: str | None = None
+    pace: Paced | None = None
 
 
 @final

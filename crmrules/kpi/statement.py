@@ -6,17 +6,19 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules.expr import tree
 from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.expr.traced import Step, shown_value, trace
+from crmrules.kpi.curve import Linear
 from crmrules.kpi.feed import is_later
 from crmrules.kpi.grouping import Grouping, Themselves
 from crmrules.kpi.measure import part
 from crmrules.kpi.of_records import shared
+from crmrules.kpi.pieces import TierPart
 from crmrules.kpi.standing import Result, Standing
 from crmrules.policy.crediting import Crediting
 from crmrules.policy.rules import Default, Policy
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from crmrules.kpi.scorecard import Scorecard
 
 MOST_RECORDS_SHOWN = 12
+PLAIN_CURVE = Linear().describe()
+"""The curve that says nothing new: as many points as percent of the target."""
 
 
 @final
@@ -60,12 +64,35 @@ class Line:
 @final
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One indicator of the statement: its result, its formula, and the formula's parts with their values."""
+    """One indicator of the statement: its result, its formula, and the formula's parts with their values.
+
+    curve: what makes points of it, in words; parts: what each tier adds to them.
+    """
 
     result: Result
     formula: str
     steps: Step
     measures: Mapping[str, str]
+    curve: str = ""
+    parts: tuple[TierPart, ...] = ()
+
+    @property
+    def told(self) -> Iterator[str]:
+        """Where the target comes from, how the curve makes points, and the pace."""
+        result = self.result
+        if result.target_from is not None:
+            yield f"target {cell(result.target)}: {result.target_from}"
+        if result.curve_score is not None and self.curve not in ("", PLAIN_CURVE):
+            yield f"curve {self.curve}"
+            for part in self.parts:
+                rate = "" if part.rate is None else f" at {part.rate:.12g}"
+                yield f"  {part.label}: {cell(part.amount)}{rate} → {cell(part.points, digits=2)}"
+        if result.curve_score is not None and result.curve_score != result.score:
+            yield f"score {cell(result.curve_score, digits=2)}, counted as {cell(result.score, digits=2)}"
+        if (pace := result.pace) is not None and pace.pace is not None and pace.share != 1:
+            done = f"{cell(pace.elapsed)} days, {pace.share or 0:.1%} of the period"
+            yield f"pace {pace.pace:.1%} of the {cell(pace.expected)} expected after {done}"
+            yield f"  {cell(pace.projected)} at its end, if it goes on so"
 
 
 @final
@@ -112,12 +139,24 @@ class Statement:
             )
         table.optional = (6, 3, 5)
         yield table
+        if adjusted := [*self._adjusted()]:
+            yield "\n".join(adjusted)
         yield "\n".join(self._formulas())
         yield from self._records("Counted", self.counted, most)
         yield from self._records("Not counted", self.excluded, most)
         if self.undated:
             listed = "; ".join(f"{count} × {reason}" for reason, count in self.undated.items())
             yield f"Without a date, so in no period: {listed}"
+
+    def _adjusted(self) -> Iterator[str]:
+        """What changed the composite beside the contributions."""
+        for each in self.standing.adjustments:
+            if each.undecided:
+                yield f"{each.kind}: {each.because}, which is not known"
+            elif each.kind == "lock":
+                yield f"lock: {each.because}, {each.points:+,.2f} for the score of {each.indicator}"
+            else:
+                yield f"{each.kind}: {each.because}, {each.points:+,.2f}"
 
     def _formulas(self) -> Iterator[str]:
         shown_measures: set[str] = set()
@@ -129,6 +168,7 @@ class Statement:
                 shown_measures.add(name)
             if each.steps.below:
                 yield from (f"    {line}" for line in str(each.steps).split("\n"))
+            yield from (f"    {line}" for line in each.told)
 
     def _records(self, title: str, lines: tuple[Line, ...], most: int | None) -> Iterator[Table | str]:
         if not lines:
@@ -201,7 +241,14 @@ class Explainer:
         measures = card.measures_of(standing)
         return Statement(
             standing,
-            tuple(self.indicator(result, measures) for result in standing.results.values()),
+            tuple(
+                replace(
+                    self.indicator(result, measures),
+                    curve=card.model.indicators[name].curve.describe(),
+                    parts=card.parts_of(standing, name),
+                )
+                for name, result in standing.results.items()
+            ),
             tuple(line for line in lines if line.share > 0),
             tuple(line for line in lines if line.share == 0),
             dict(undated),

@@ -186,9 +186,8 @@ class Values:
         periods = self.grid.periods
         if window.function == "rolling":
             return [max(place - window.count + 1, 0) for place in range(len(periods))]
-        years = [period.year for period in periods]
-        first = {year: place for place, year in reversed([*enumerate(years)])}
-        return [first[year] for year in years]
+        first = periods[0].index if periods else 0
+        return [max(period.year_to_date[0].index - first, 0) for period in periods]
 
 
 def _missing(column: Column) -> Any:

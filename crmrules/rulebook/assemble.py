@@ -15,6 +15,9 @@ from crmrules.kpi.judging import faults
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import SUBJECT, TREE, Model
 from crmrules.kpi.score import Plan
+from crmrules.kpi.target import Figure
+from crmrules.kpi.target import problems as target_problems
+from crmrules.kpi.target import tables as target_tables
 from crmrules.policy.additions import Additions
 from crmrules.policy.compose import flat, misfits, resolved
 from crmrules.policy.crediting import Crediting
@@ -99,11 +102,25 @@ def _plan(
         problems.append((("indicators",), weightless))
     probe = _filled(name, model, fields, book, measures, feeds, problems)
     problems += _subject_problems(book, model, fields, probe)
+    problems += _target_problems(book, model)
     if all(indicator in probe.indicators for indicator in model.indicators):
         problems += faults(model, probe.types)
     needed = {field for each in probe.indicators.values() if each.feed is None for field in each.reads}
+    needed = needed.union(*(each.reads for each in probe.texts.values()))
     read = {measure: feed for measure, feed in measures.items() if measure in needed}
     return _filled(name, model, fields, book, read, feeds, []), problems
+
+
+def _target_problems(book: Rulebook, model: Model) -> Iterator[Located]:
+    roster = book.sources.get(book.roster) if book.roster else None
+    for indicator, declared in model.indicators.items():
+        for path, error in target_problems(declared.target, book.sources, roster):
+            yield ("indicators", indicator, "target", *path), error
+    named: list[tuple[Path, str | None]] = [(("calendar",), model.calendar)]
+    named.append((("pace", "calendar"), model.pace.calendar if model.pace else None))
+    for path, calendar in named:
+        if calendar is not None and calendar not in book.calendars:
+            yield path, _unknown("W104", "calendar", calendar, book.calendars)
 
 
 def _key_fields(book: Rulebook, model: Model) -> tuple[str, ...]:
@@ -163,7 +180,16 @@ def _filled(
         except CrmRulesError as error:
             path: Path = ("indicators", indicator)
             problems.append(((*path, "value") if declared.value else path, error))
+    for indicator in model.indicators:
+        for where, problem in plan.add_texts(indicator):
+            problems.append((("indicators", indicator, *_place_of_text(model, indicator, where)), problem))
     return plan
+
+
+def _place_of_text(model: Model, indicator: str, path: Path) -> Path:
+    """Where the text of a target stands: it may have terms beside it."""
+    terms = path == ("target",) and isinstance(model.indicators[indicator].target, Figure)
+    return ("target", "value") if terms else path
 
 
 def _nested_problems(book: Rulebook, name: str, model: Model) -> Iterator[Located]:
@@ -302,6 +328,8 @@ class _Feeds:
         self.found: dict[tuple[str, str | None, str], Feed] = {}
         tables = {table_of(each.payees) for each in book.policies.values()}
         tables |= {name for each in book.policies.values() for name in Additions.of(each).tables}
+        indicators = [each for model in book.models.values() for each in model.indicators.values()]
+        tables |= {name for each in indicators for _, name in target_tables(each.target)}
         beside = {book.roster, book.tree.table if book.tree else None, *tables}
         self.records = [name for name in book.sources if name not in beside]
         self.creditings: dict[str, Crediting] = {}

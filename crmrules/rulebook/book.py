@@ -17,6 +17,9 @@ from crmrules import document
 from crmrules.binding import declared_tables, is_records, records_of
 from crmrules.errors import CrmRulesError, FieldError, did_you_mean, shown
 from crmrules.fields import Frozen, Source, Zone
+from crmrules.kpi.calendar import Calendar
+from crmrules.kpi.calendar_rule import CalendarRule
+from crmrules.kpi.figuring import Beside
 from crmrules.kpi.measure import Measure
 from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period
@@ -66,6 +69,7 @@ class Rulebook(BaseModel):
     locale: str = "en"
     zone: Zone = "UTC"
     sources: Annotated[dict[str, Source], Field(min_length=1), BeforeValidator(_named)]
+    calendars: dict[str, CalendarRule] = {}
     roster: str | None = None
     tree: TreeRule | None = None
     policies: dict[str, Policy] = {}
@@ -92,7 +96,9 @@ class Rulebook(BaseModel):
 
         Raises RulebookError with everything that is wrong with it, each with file, line and column.
         """
-        return _checked(document.read(path))
+        book = _checked(document.read(path))
+        book.__dict__["folder"] = os.path.dirname(os.fspath(path)) or "."
+        return book
 
     @classmethod
     def parse(cls, text: str, file: str = "<text>") -> Rulebook:
@@ -122,6 +128,8 @@ class Rulebook(BaseModel):
         # A copy takes over what was computed before, which was over the other columns.
         changed.__dict__.pop("built", None)
         changed.__dict__.pop("warnings", None)
+        if "folder" in self.__dict__:
+            changed.__dict__["folder"] = self.__dict__["folder"]
         return changed
 
     # using it
@@ -141,6 +149,15 @@ class Rulebook(BaseModel):
             for name, crediting in self.built.policies.items()
             for dead in crediting.dead
         )
+
+    @cached_property
+    def working(self) -> Mapping[str, Calendar]:
+        """The working calendars by name; files of days are looked for beside the rulebook.
+
+        Raises what `CalendarRule.calendar` does.
+        """
+        folder = self.__dict__.get("folder", ".")
+        return {name: rule.calendar(folder) for name, rule in self.calendars.items()}
 
     def policy(self, name: str, data: Mapping[str, object] | None = None) -> Crediting:
         """A policy on its source, ready to run: `credit`, `lines`, `summary`, `explain`.
@@ -207,7 +224,10 @@ class Rulebook(BaseModel):
         wanted = plan.model.period.parse(period) if isinstance(period, str) else period
         until = self.local(now).date() if now is not None else None
         roster = self._roster(data)
-        card = plan.score(data, roster, tree=self._tree(data), period=wanted, until=until)
+        uses_calendar = plan.model.calendar is not None or plan.model.pace is not None
+        calendars = self.working if uses_calendar else {}
+        beside = Beside(roster, self._tree(data), self.sources, data, calendars)
+        card = plan.score(data, beside, period=wanted, until=until)
         if self.roster is None or roster is not None:
             return card
         note = f"without `{self.roster}`, nobody who has no record is on the card, and managers are not known"
@@ -234,6 +254,8 @@ class Rulebook(BaseModel):
             card = self.score(card.data, model=card.name, now=moment)
         mine = {name: each for name, each in self.triggers.items() if each.model in (None, card.name)}
         wanted = {name: each for name, each in mine.items() if each.indicator in card.figures}
+        if self.calendars:
+            wanted = {name: each.with_calendars(self.working) for name, each in wanted.items()}
         return evaluate(wanted, card.standings(), moment, ZoneInfo(self.zone))
 
     def remind(self, card: Scorecard, *, now: Moment) -> list[Intent]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crmrules import CrmRulesError, FieldError, Model, Period, RecordError, Scorecard, Source
 from crmrules.kpi.feed import Feed
+from crmrules.kpi.figuring import Beside
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.score import Plan
 
@@ -57,7 +58,7 @@ def row(who: str | None = "Ann", **parts: Any) -> dict[str, Any]:
 
 
 def scored(rows: Any, roster: Roster | None = None, **options: Any) -> Scorecard:
-    return plan().score({"orders": rows}, roster, **options)
+    return plan().score({"orders": rows}, Beside(roster), **options)
 
 
 def test_a_score_by_hand() -> None:
@@ -315,7 +316,7 @@ def test_the_cut_goes_by_days_for_timestamps_too(engines: Mapping[str, Any]) -> 
 def test_figures_roll_up_from_the_records_of_all_members(engine: Any) -> None:
     roster = Roster({"Ann": {"manager": "Max"}, "Bo": {"manager": "Max"}, "Cy": {"manager": "Ida"}})
     rows = [row(hours=2.0), row("Bo", hours=6.0, number="N2"), row("Bo", hours=6.5, number="N3")]
-    card = plan(subject="manager").score({"orders": engine(rows)}, roster)
+    card = plan(subject="manager").score({"orders": engine(rows)}, Beside(roster))
     assert card.subjects == ["Ida", "Max"]
     most = card.standing("Max", "2026-11").results
     # From the records, not the mean of the members' means.
@@ -325,7 +326,9 @@ def test_figures_roll_up_from_the_records_of_all_members(engine: Any) -> None:
 
 def test_a_subject_without_a_group_is_refused(engine: Any) -> None:
     with pytest.raises(RecordError) as caught:
-        plan(subject="manager").score({"orders": engine([row("Eve")])}, Roster({"Ann": {"manager": "Max"}}))
+        plan(subject="manager").score(
+            {"orders": engine([row("Eve")])}, Beside(Roster({"Ann": {"manager": "Max"}}))
+        )
     assert caught.value.code == "M103"
     assert "'Eve'" in caught.value.message
 
@@ -335,7 +338,7 @@ def test_a_roll_up_needs_a_roster_that_knows_the_role() -> None:
         plan(subject="manager").score({"orders": [row()]})
     assert caught.value.code == "M104"
     with pytest.raises(CrmRulesError) as caught_other:
-        plan(subject="manger").score({"orders": [row()]}, Roster({"Ann": {"manager": "Max"}}))
+        plan(subject="manger").score({"orders": [row()]}, Beside(Roster({"Ann": {"manager": "Max"}})))
     assert "did you mean `manager`?" in caught_other.value.hint
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crmrules import Model, Policy, Scorecard, Source
 from crmrules.kpi.feed import Feed
+from crmrules.kpi.figuring import Beside
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.score import Plan
 
@@ -54,7 +55,7 @@ def scored(data: Any, roster: Roster | None = None, subject: str = "subject", **
         plan.add_measure(name, text, feed)
     for name in INDICATORS:
         plan.add_indicator(name, None)
-    return plan.score({"orders": data}, roster, **options)
+    return plan.score({"orders": data}, Beside(roster), **options)
 
 
 def row(number: str, **parts: Any) -> dict[str, Any]:

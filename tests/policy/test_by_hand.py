@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crmrules import CrmRulesError, Model, Policy, Source
 from crmrules.kpi.feed import Feed
+from crmrules.kpi.figuring import Beside
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.score import Plan
 from crmrules.policy.summary import Summary
@@ -314,9 +315,9 @@ def test_sums_by_subject_and_period_are_those_of_plain_python(
         engine = engines[name]
         data = {"orders": engine(rows), "splits": engine(table) if table else []}
         if isinstance(wanted, Refused):
-            messages.add(refused_alike(wanted, plan.score, data, roster))
+            messages.add(refused_alike(wanted, plan.score, data, Beside(roster)))
             continue
-        card = plan.score(data, roster)
+        card = plan.score(data, Beside(roster))
         assert {(subject, str(period)) for subject, period in card.keys} >= {*wanted}, name
         for standing in card.standings():
             theirs = wanted.get((standing.subject, str(standing.period)), {})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crmrules import CrmRulesError, Model, Policy, Source
 from crmrules.kpi.feed import Feed
+from crmrules.kpi.figuring import Beside
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.score import Plan
 from crmrules.kpi.scorecard import Scorecard
@@ -30,7 +31,7 @@ def card_of(
     for name in MEASURES:
         plan.add_indicator(name, None)
     roster = Roster({person: {"team": team} for person, team in GROUPS.items()})
-    return plan.score({"orders": rows, "splits": table}, roster)
+    return plan.score({"orders": rows, "splits": table}, Beside(roster))
 
 
 def figures(card: Scorecard) -> dict[tuple[str, str], tuple[Any, ...]]:
