@@ -16,12 +16,14 @@ from crmrules import __version__, files, frames
 from crmrules.errors import CrmRulesError, MissingExtraError, shown
 from crmrules.kpi.scorecard import Scorecard
 from crmrules.rulebook import Rulebook, schema
+from crmrules.triggers.outbox.command import outbox
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(outbox, name="outbox")
 MOST_BAD_ROWS = 20
 output = Console()
 errors = Console(stderr=True)
