@@ -5,7 +5,9 @@ from crmrules.triggers.custom import CustomRule
 from crmrules.triggers.deadline import Behind
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.due import Distance, Due
+from crmrules.triggers.engine import Engine, Report, Request
 from crmrules.triggers.facts import Facts, Record
+from crmrules.triggers.history import History
 from crmrules.triggers.intent import Intent, Recipient
 from crmrules.triggers.plugged import Plugin, allow, plugins
 from crmrules.triggers.remind import evaluate, intents
@@ -21,12 +23,16 @@ __all__ = [
     "Decision",
     "Distance",
     "Due",
+    "Engine",
     "Facts",
+    "History",
     "Intent",
     "Plugin",
     "Reached",
     "Recipient",
     "Record",
+    "Report",
+    "Request",
     "Surroundings",
     "Trigger",
     "TriggerRule",

@@ -12,12 +12,12 @@ from pydantic import PrivateAttr
 from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.fields import Share
 from crmrules.kpi.calendar import WEEKDAYS_ALONE, Calendar, guessed
-from crmrules.kpi.period import Periods
+from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.due import Due
+from crmrules.triggers.options import Severity
 from crmrules.triggers.trigger import (
-    Severity,
     TriggerRule,
     basis,
     figures,
@@ -52,12 +52,16 @@ class Behind(TriggerRule):
         """Refuse a month beyond the period."""
         self.by.refuse_beyond(periods)
 
+    def due_in(self, period: Period, zone: ZoneInfo) -> dt.datetime | None:
+        """When it is due in a period; None where the period has no such day."""
+        return self.by.instant(period, zone, self._calendar or _named(self.by.calendar, {}))
+
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """Fired or not, at a moment; exactly the opposite of `reached` at the same share."""
         result = self.result(standing)
         calendar = self._calendar or _named(self.by.calendar, {})
         period = standing.period
-        due = self.by.instant(period, zone, calendar)
+        due = self.due_in(period, zone)
         assumed = (
             guessed(calendar, *sorted((period.start, due.date()))) if due and self.by.by_calendar else ""
         )

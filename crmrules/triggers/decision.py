@@ -22,6 +22,9 @@ class Decision:
     `missed`, it was due longer ago than the trigger's grace.
     code: a stable name of the reason. basis: the figures that decided. scheduled_at: when it was due,
     where there is such a time. unreached: the roles to tell that nobody holds.
+
+    level: of a trigger with several levels, how many are reached; held: how many of them hold once they
+    were reached, which with hysteresis are more. lower: what it says of the reached levels below.
     """
 
     trigger: str
@@ -34,6 +37,9 @@ class Decision:
     basis: Mapping[str, Figure | None] = field(default_factory=dict)
     scheduled_at: dt.datetime | None = None
     unreached: tuple[str, ...] = ()
+    level: int = 0
+    held: int = 0
+    lower: tuple[Decision, ...] = ()
 
     @property
     def late_by(self) -> dt.timedelta:

@@ -13,7 +13,7 @@ from typing import Any, final
 from urllib.parse import quote
 
 from crmrules.triggers.decision import Decision
-from crmrules.triggers.trigger import Severity
+from crmrules.triggers.options import Severity
 
 KEY_VERSION = 1
 
@@ -139,33 +139,52 @@ class Intent:
         return f'<table style="border-collapse:collapse;font-size:90%">{cells}</table>'
 
 
-def fingerprint(decision: Decision, tenant: str = "") -> str:
+def fingerprint(decision: Decision, tenant: str = "", generation: int = 0) -> str:
     """The identity of a trigger and a subject, whatever the period: what a state is kept for.
 
     SHA-256 over canonical JSON: NFC, sorted keys, no floats.
     """
+    return fingerprint_of(
+        decision.trigger, decision.standing.model, decision.standing.subject, tenant, generation
+    )
+
+
+def fingerprint_of(trigger: str, model: str, subject: str, tenant: str = "", generation: int = 0) -> str:
+    """The same from its parts."""
     return _digest(
         {
             "v": KEY_VERSION,
             "tenant": tenant,
-            "rule": decision.trigger,
-            "generation": 0,
-            "model": decision.standing.model,
-            "subject": decision.standing.subject,
+            "rule": trigger,
+            "generation": generation,
+            "model": model,
+            "subject": subject,
         }
     )
 
 
 def occurrence_key(decision: Decision, tenant: str = "") -> str:
     """The identity of what a decision is about: the fingerprint, the period, the episode and the step."""
-    return _digest(
-        {
-            "fingerprint": fingerprint(decision, tenant),
-            "period": str(decision.standing.period),
-            "episode": 0,
-            "step": decision.step,
-        }
-    )
+    return key_of(fingerprint(decision, tenant), str(decision.standing.period), 0, decision.step)
+
+
+def key_of(fingerprint: str, period: str, episode: int, step: str, anchor: str = "") -> str:
+    """The identity of an occurrence from its parts.
+
+    anchor: tells apart what can be said of one step without its having fired, such as that it was held back.
+    """
+    parts: dict[str, str | int] = {
+        "fingerprint": fingerprint,
+        "period": period,
+        "episode": episode,
+        "step": step,
+    }
+    return _digest({**parts, "anchor": anchor} if anchor else parts)
+
+
+def delivery_id(intent: str, recipient: str, channel: str) -> str:
+    """The id of an intent for one recipient on one channel."""
+    return _digest({"intent": intent, "recipient": recipient, "channel": channel})
 
 
 def intent_id(key: str, role: str) -> str:

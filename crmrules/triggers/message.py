@@ -56,6 +56,12 @@ TEMPLATES: Mapping[str, Mapping[str, str]] = {
         "{value}，目标 {target}（完成率 {attainment}），"
         "{due} 前应达到 {bound}。",
     },
+    "retracted": {
+        "en": "What you were told of {subject} and {indicator} in {period} does not hold any more: "
+        "{value} of {target} ({attainment}).",
+        "zh": "此前关于 {subject} {period} {indicator} 的提醒已不再成立："
+        "{value}，目标 {target}（完成率 {attainment}）。",
+    },
 }
 """The messages of the shipped kinds, by kind and language."""
 

@@ -13,6 +13,7 @@ from crmrules.triggers import message
 from crmrules.triggers.context import Surroundings
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.intent import Intent, Recipient, intent_id, occurrence_key
+from crmrules.triggers.outbox.records import Delivery
 from crmrules.triggers.trigger import TriggerRule
 
 SUBJECT = "subject"
@@ -37,7 +38,7 @@ def evaluate(
     Raises CrmRulesError (T101) if a trigger's model has no indicator of its name, (T105) for an unknown
     zone, (T401) for a source without records.
     """
-    local = _zone(zone)
+    local = zone_of(zone)
     moment = now if now.tzinfo is not None else now.replace(tzinfo=local)
     if around is not None:
         triggers = {name: trigger.within(around) for name, trigger in triggers.items()}
@@ -53,7 +54,7 @@ def evaluate(
 
 
 def _with_unreached(decision: Decision, trigger: TriggerRule) -> Decision:
-    missing = tuple(role for role in trigger.tell if not _holder(decision.standing, role))
+    missing = tuple(role for role in trigger.tell if not holder(decision.standing, role))
     return replace(decision, unreached=missing) if missing else decision
 
 
@@ -75,18 +76,45 @@ def intents(
             continue
         trigger = triggers[decision.trigger]
         key = occurrence_key(decision, tenant)
-        for role in trigger.tell:
-            who = _holder(decision.standing, role)
-            if not who:
-                continue
-            own = people.get(who, {}).get(LOCALE) or locale
-            template, language = message.template_of(trigger.kind, trigger.message, own)
-            text = message.render(template, _parameters(decision, trigger), language)
-            recipient = Recipient(role, who, own)
-            found.append(
-                Intent(intent_id(key, role), key, decision, recipient, trigger.severity, text, tenant)
-            )
+        found += told(trigger, decision, key, trigger.tell, people, locale=locale, tenant=tenant)
     return found
+
+
+def told(
+    trigger: TriggerRule,
+    decision: Decision,
+    key: str,
+    roles: Iterable[str],
+    people: Mapping[str, Mapping[str, str]],
+    *,
+    locale: str = "en",
+    tenant: str = "",
+) -> list[Intent]:
+    """An intent of one occurrence for each of the roles that somebody holds."""
+    found = []
+    for role in roles:
+        who = holder(decision.standing, role)
+        if not who:
+            continue
+        own = people.get(who, {}).get(LOCALE) or locale
+        template, language = message.template_of(trigger.kind, trigger.message, own)
+        text = message.render(template, _parameters(decision, trigger), language)
+        recipient = Recipient(role, who, own)
+        found.append(Intent(intent_id(key, role), key, decision, recipient, trigger.severity, text, tenant))
+    return found
+
+
+def retraction(
+    trigger: TriggerRule, decision: Decision, key: str, heard: Delivery, tenant: str = ""
+) -> Intent:
+    """An intent for somebody who was told what does not hold any more."""
+    recipient = heard.payload["data"]["recipient"]
+    template, language = message.template_of("retracted", {}, recipient["locale"])
+    text = message.render(template, _parameters(decision, trigger), language)
+    to = Recipient(heard.role, heard.recipient, recipient["locale"])
+    return Intent(
+        intent_id(key, heard.role), key, replace(decision, step="retract"), to, trigger.severity, text, tenant
+    )
 
 
 def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.Value]:
@@ -109,11 +137,13 @@ def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.V
     }
 
 
-def _holder(standing: Standing, role: str) -> str | None:
+def holder(standing: Standing, role: str) -> str | None:
+    """Who has a role for the subject of a row."""
     return standing.subject if role == SUBJECT else standing.people.get(role)
 
 
-def _zone(zone: ZoneInfo | str) -> ZoneInfo:
+def zone_of(zone: ZoneInfo | str) -> ZoneInfo:
+    """The zone of a name. Raises CrmRulesError (T105) if there is none."""
     if isinstance(zone, ZoneInfo):
         return zone
     try:

@@ -7,22 +7,27 @@ import decimal
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pydantic
-from pydantic import BaseModel, Field
+from pydantic import Field
 from pydantic_core import core_schema
 
 from crmrules.errors import CrmRulesError, did_you_mean, shown
-from crmrules.fields import Frozen
 from crmrules.kpi.calendar import Calendar
-from crmrules.kpi.period import Periods
+from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Figure, Result, Standing
 from crmrules.triggers import message
 from crmrules.triggers.decision import Decision, Outcome
+from crmrules.triggers.options import Options, Severity
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from crmrules.kpi.indicator import Direction
+    from crmrules.kpi.scorecard import Figures
     from crmrules.triggers.context import Surroundings
 
 TOLERANCE = 1e-9
@@ -34,23 +39,20 @@ _EXACT = decimal.Context(prec=1_000, rounding=decimal.ROUND_FLOOR)
 
 _SIGNS = {("higher", True): "≥", ("higher", False): "<", ("lower", True): "≤", ("lower", False): ">"}
 
-Severity = Literal["info", "warning", "critical"]
 
-
-class TriggerRule(BaseModel):
-    """The fields that every kind has.
+class TriggerRule(Options):
+    """The fields that every kind has, beside the `Options`.
 
     indicator: what is looked at; model: of which model, any that has the indicator if not said.
     tell: the roles to tell: `subject`, or a role of the roster. message: templates by language, in place
     of the shipped ones. severity: how urgent.
     """
 
-    model_config = Frozen
     kind: str
     indicator: str
     model: str | None = None
     tell: Annotated[tuple[str, ...], Field(min_length=1)] = ("subject",)
-    message: dict[str, str] = {}
+    message: dict[str, str] = {}  # noqa: RUF012 - a field of pydantic, which copies it
     severity: Severity = "info"
 
     step: ClassVar[str] = "fire"
@@ -94,6 +96,23 @@ class TriggerRule(BaseModel):
     def with_calendars(self, calendars: Mapping[str, Calendar]) -> TriggerRule:
         """The trigger by the calendars that it names; itself, unless a kind goes by calendars."""
         return self
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        """What can occur when it fires, lowest level first; one step, unless a kind has levels."""
+        return (self.step,)
+
+    def due_in(self, period: Period, zone: ZoneInfo) -> dt.datetime | None:
+        """When a deadline is due in a period; None for what can fire at any time."""
+        return None
+
+    def screen(
+        self, figures: Figures, direction: Direction
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """How many levels the rows of a card have reached, and how many hold; -1 where only `evaluate` can
+        tell. None for a kind that has no such fast way; then every row is evaluated by itself.
+        """
+        return None
 
     def check(self, periods: Periods) -> None:
         """Raise CrmRulesError for what does not go with a model's periods; nothing, unless a kind says so."""

@@ -201,11 +201,15 @@ class DatabaseSession:
         tests = [name == each for name, each in equal.items() if each is not None]
         return self._deliveries(*tests, *([its.digest.is_not(None)] if digest == "*" else []))
 
-    def active(self, trigger: str | None = None, *, tenant: str = "") -> list[Instance]:
+    def active(
+        self, trigger: str | None = None, *, until: dt.datetime | None = None, tenant: str = ""
+    ) -> list[Instance]:
         table = self._tables[INSTANCE]
         select = sa.select(table).where(table.c.tenant == tenant, table.c.running == 1)
         if trigger is not None:
             select = select.where(table.c.trigger_name == trigger)
+        if until is not None:
+            select = select.where(table.c.wake <= utc(until))
         found = INSTANCE.records(self._connection.execute(select).mappings())
         return sorted(found, key=lambda each: (each.fingerprint, each.period))
 

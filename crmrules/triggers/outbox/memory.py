@@ -278,12 +278,16 @@ class MemorySession:
             key=lambda each: (each.deliver_after, each.id),
         )
 
-    def active(self, trigger: str | None = None, *, tenant: str = "") -> list[Instance]:
+    def active(
+        self, trigger: str | None = None, *, until: dt.datetime | None = None, tenant: str = ""
+    ) -> list[Instance]:
         return sorted(
             (
                 each
                 for each in self._store.running.values()
-                if trigger in (None, each.trigger) and each.tenant == tenant
+                if trigger in (None, each.trigger)
+                and each.tenant == tenant
+                and (until is None or (each.wake is not None and each.wake <= until))
             ),
             key=lambda each: (each.fingerprint, each.period),
         )

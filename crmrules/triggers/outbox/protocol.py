@@ -107,8 +107,13 @@ class Session(Protocol):
         """Deliveries, in the order of `deliver_after`. digest: of this window, or of any where it is "*"."""
         ...
 
-    def active(self, trigger: str | None = None, *, tenant: str = "") -> list[Instance]:
-        """The instances that are pending, firing or recovering, or wait for a time (`data["wake"]`)."""
+    def active(
+        self, trigger: str | None = None, *, until: dt.datetime | None = None, tenant: str = ""
+    ) -> list[Instance]:
+        """The instances that are pending, firing or recovering, or wait for a time (`wake`).
+
+        until: only those whose time to be looked at again has come by then.
+        """
         ...
 
     def silence(self, silence: Silence) -> None:

@@ -23,6 +23,8 @@ Outcome = Literal[
     "resolved",
     "would_have_fired",
     "recovered_before_delivery",
+    "acknowledged",
+    "failed",
 ]
 Status = Literal["waiting", "leased", "delivered", "collected", "withdrawn", "expired", "failed"]
 """`collected`: handed over inside a digest."""
@@ -83,8 +85,8 @@ class Instance:
 
     fingerprint: of trigger, generation and subject (`intent.fingerprint`). episode: the n-th activation, from
     0. since: when the condition became true, of the running episode; fired_at: when it fired. acknowledged:
-    by whom. data: what a kind or option has to remember beside. revision: raised by each save; 0 is not saved
-    yet.
+    by whom. wake: when it has to be looked at again though nothing was marked. data: what a kind or option
+    has to remember beside. revision: raised by each save; 0 is not saved yet.
     """
 
     fingerprint: str
@@ -96,6 +98,7 @@ class Instance:
     since: dt.datetime | None = None
     fired_at: dt.datetime | None = None
     acknowledged: str | None = None
+    wake: dt.datetime | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 0
     tenant: str = ""

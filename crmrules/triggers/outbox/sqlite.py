@@ -364,9 +364,13 @@ class SqliteSession:
             *([("digest IS NOT ?", None)] if digest == "*" else []),
         )
 
-    def active(self, trigger: str | None = None, *, tenant: str = "") -> list[Instance]:
+    def active(
+        self, trigger: str | None = None, *, until: dt.datetime | None = None, tenant: str = ""
+    ) -> list[Instance]:
         equal = {"tenant": tenant, "running": 1, "trigger_name": trigger}
-        return self._read(INSTANCE, equal, "fingerprint, period")
+        if until is None:
+            return self._read(INSTANCE, equal, "fingerprint, period")
+        return self._read(INSTANCE, equal, "fingerprint, period", ("wake <= ?", text(utc(until))))
 
     def silence(self, silence: Silence) -> None:
         row = stored(SILENCE, silence)

@@ -202,12 +202,13 @@ INSTANCE = Table(
         Column("since", "moment", "since", null=True),
         Column("fired_at", "moment", "fired_at", null=True),
         Column("acknowledged", "text", "acknowledged", 255, null=True),
+        Column("wake", "moment", "wake", null=True),
         Column("data", "json", "data"),
         Column("revision", "number", "revision"),
         Column("running", "flag"),
     ),
     ("fingerprint", "period"),
-    indexes=(("tenant", "running", "trigger_name"),),
+    indexes=(("tenant", "running", "trigger_name"), ("tenant", "wake")),
 )
 
 OCCURRENCE = Table(
@@ -290,7 +291,7 @@ SCHEMA: Table[Any] = Table("schema", dict, (Column("version", "number"),), ("ver
 
 def running(instance: Instance) -> bool:
     """Whether an instance has to be looked at again without anything being marked."""
-    return instance.state in RUNNING or instance.data.get("wake") is not None
+    return instance.state in RUNNING or instance.wake is not None
 
 
 def checked_prefix(prefix: str) -> str:

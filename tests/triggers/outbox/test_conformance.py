@@ -220,9 +220,11 @@ def test_active_are_those_that_run_or_wait_for_a_time(store: Any) -> None:
             Instance(f"f{number}", "2026-11", "half", "Ann", state=state)  # type: ignore[arg-type]
             for number, state in enumerate(states)
         )
-        session.save([Instance("f9", "", "pace", "Ann", data={"wake": NOON.isoformat()})])
+        session.save([Instance("f9", "", "pace", "Ann", wake=NOON)])
         assert [each.fingerprint for each in session.active()] == ["f1", "f2", "f3", "f9"]
         assert [each.fingerprint for each in session.active("pace")] == ["f9"]
+        assert [each.fingerprint for each in session.active(until=NOON)] == ["f9"]
+        assert session.active(until=NOON - dt.timedelta(seconds=1)) == []
         ended = session.instances([("f2", "2026-11")])["f2", "2026-11"]
         session.save([replace(ended, state="closed")])
         assert [each.fingerprint for each in session.active("half")] == ["f1", "f3"]

@@ -1,0 +1,545 @@
+"""The engine: it evaluates what changed and what came due, and keeps what occurs, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol, final
+from zoneinfo import ZoneInfo
+
+from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.kpi.calendar import WEEKDAYS_ALONE, Calendar
+from crmrules.kpi.calendar_periods import CalendarPeriods
+from crmrules.kpi.model import Model
+from crmrules.kpi.period import Period, Periods
+from crmrules.kpi.standing import Standing
+from crmrules.triggers.delivering import envelope
+from crmrules.triggers.evaluation import Evaluation, Group, Subjects
+from crmrules.triggers.history import History
+from crmrules.triggers.intent import Intent, fingerprint_of, key_of
+from crmrules.triggers.outbox.protocol import Session, Store, committed
+from crmrules.triggers.outbox.records import Delivery, Instance, Occurrence, Silence
+from crmrules.triggers.remind import zone_of
+from crmrules.triggers.state import Clock
+from crmrules.triggers.trigger import TriggerRule
+
+if TYPE_CHECKING:
+    from crmrules.kpi.scorecard import Scorecard
+
+EVERYBODY = "@everybody"
+"""The subject of the row that remembers for which rules and deadlines everybody was looked at."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the engine asks the host for.
+
+    model: whose figures; None for triggers that name none. subjects: of whom, None for everybody. as_of:
+    records and facts of a later moment do not count.
+    """
+
+    model: str | None
+    period: Period
+    as_of: dt.datetime
+    subjects: frozenset[str] | None = None
+
+
+Reader = Callable[[Request], "Scorecard | Iterable[Standing]"]
+"""How people stand: a scorecard, or rows of one. More subjects than were asked for do no harm."""
+
+
+class Book(Protocol):
+    """What the engine needs of a rulebook."""
+
+    @property
+    def triggers(self) -> Mapping[str, TriggerRule]:
+        """The triggers by name."""
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The models by name."""
+
+    @property
+    def zone(self) -> str:
+        """Where local times are."""
+
+    @property
+    def locale(self) -> str:
+        """The language of people who have none of their own."""
+
+
+@final
+@dataclass(slots=True)
+class Report:
+    """What came of a tick.
+
+    evaluated: how many pairs of a subject and a trigger. occurrences: what is new, fired or not, each with
+    its reason. intents: who is told. deliveries: what a relay will find. failures: triggers that failed, and
+    why; they are tried again.
+    """
+
+    now: dt.datetime
+    evaluated: int = 0
+    occurrences: list[Occurrence] = field(default_factory=list)
+    intents: list[Intent] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: Report) -> None:
+        """What came of another part of the same tick."""
+        self.evaluated += other.evaluated
+        self.occurrences += other.occurrences
+        self.intents += other.intents
+        self.deliveries += other.deliveries
+        self.failures |= other.failures
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """How often each outcome occurred."""
+        return Counter(each.outcome for each in self.occurrences)
+
+    def __str__(self) -> str:
+        found = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.outcomes.items()))
+        failed = "".join(f"\n{name} failed: {why}" for name, why in self.failures.items())
+        return f"{self.evaluated} evaluated: {found or 'nothing new'}{failed}"
+
+
+@final
+class Engine:
+    """Evaluates triggers, remembers their states in a store, and tells each thing once.
+
+    triggers: by name; or use `Engine.of` with a rulebook. store: where states and deliveries are kept.
+    read: how people stand at a moment (`Request`); without it only `evaluate` works. zone: where local times
+    are. period: by what the triggers' periods go, one for all or by model. people: for each person facts
+    such as `locale` and `zone`, a mapping or a function that gives it. channels: of triggers that name none.
+    batch: how many subjects are looked at in one transaction.
+
+    Several engines can work on one store at once. Nothing here looks at a clock.
+
+    Raises CrmRulesError (T301) for a trigger that is inhibited by one that does not belong to it.
+    """
+
+    def __init__(
+        self,
+        triggers: Mapping[str, TriggerRule],
+        store: Store,
+        *,
+        read: Reader | None = None,
+        zone: ZoneInfo | str = "UTC",
+        tenant: str = "",
+        calendar: Calendar | None = None,
+        period: Periods | Mapping[str, Periods] | None = None,
+        people: Mapping[str, Mapping[str, str]] | Callable[[], Mapping[str, Mapping[str, str]]] | None = None,
+        locale: str = "en",
+        channels: Sequence[str] = ("default",),
+        batch: int = 500,
+    ) -> None:
+        self.triggers = dict(triggers)
+        self.store = store
+        self.tenant = tenant
+        self.zone = zone_of(zone)
+        self.clock = Clock(self.zone, calendar or WEEKDAYS_ALONE)
+        self.locale = locale
+        self.channels = tuple(channels)
+        self.health: dict[str, str] = {}
+        self._read = read
+        self._people = people
+        self._batch = batch
+        month = CalendarPeriods(unit="month")
+        periods = period if isinstance(period, Mapping) else {}
+        general = period if isinstance(period, Periods) else month
+        self._groups = _groups(self.triggers, periods, general)
+        self._digests = {name: rule.digest_of for name, rule in self.triggers.items()}
+
+    @classmethod
+    def of(
+        cls,
+        book: Book,
+        store: Store,
+        *,
+        read: Reader | None = None,
+        tenant: str = "",
+        calendar: Calendar | None = None,
+        people: Mapping[str, Mapping[str, str]] | Callable[[], Mapping[str, Mapping[str, str]]] | None = None,
+        channels: Sequence[str] = ("default",),
+        batch: int = 500,
+    ) -> Engine:
+        """The engine of a rulebook's triggers."""
+        engine = cls(
+            book.triggers, store, read=read, zone=book.zone, tenant=tenant, calendar=calendar, people=people,
+            locale=book.locale, channels=channels, batch=batch,
+        )  # fmt: skip
+        engine._groups = _groups_of(book)
+        return engine
+
+    # what a host calls
+
+    def tick(self, now: dt.datetime) -> Report:
+        """Look at everybody who was marked, at what came due, and at everybody where rules are new.
+
+        now: the moment of the evaluation, with a zone or local; the same for all of the tick. Raises
+        CrmRulesError (T302) without a way to read, and whatever that raises: what was marked then stays so.
+        """
+        moment = self._moment(now)
+        report = Report(moment)
+        while self._commit(report, self._marked):
+            pass
+        self._woken(report)
+        for group in self._groups:
+            self._swept(group, report)
+        self._commit(report, self._sealed)
+        self.health |= report.failures
+        return report
+
+    def evaluate(self, card: Scorecard, now: dt.datetime) -> Report:
+        """Look at everybody on a card, by the card's own figures, in the periods that are open.
+
+        For hosts that score everybody anyway: columns are compared whole, and only what changes is looked
+        at by itself. The card has to be scored as of `now`, and nobody else should evaluate meanwhile.
+        """
+        from crmrules.triggers.screening import candidates
+
+        moment = self._moment(now)
+        report = Report(moment)
+        for group in self._groups:
+            if group.model not in (None, card.name):
+                continue
+            period = group.periods.of(moment.astimezone(self.zone).date())
+            with self.store.transaction() as session:
+                wanted, names = self._unswept(session, group, period, moment)
+                found = candidates(self, session, group, card, period, moment, names)
+            for start in range(0, len(found), self._batch):
+                part = dict(found[start : start + self._batch])
+                self._commit(report, partial(self._of_card, card, group, period, part))
+            self._remember(report, group, period, wanted)
+        self._commit(report, self._sealed)
+        self.health |= report.failures
+        return report
+
+    def acknowledge(
+        self,
+        subject: str,
+        by: str,
+        now: dt.datetime,
+        *,
+        trigger: str | None = None,
+        period: str | None = None,
+    ) -> int:
+        """Somebody takes on what fires for a subject: repeats and escalations stop. Returns how many."""
+        moment = self._moment(now)
+
+        def work(session: Session) -> int:
+            session.lock([subject], tenant=self.tenant)
+            found = [
+                each
+                for each in session.active(trigger, tenant=self.tenant)
+                if each.subject == subject and period in (None, each.period) and each.fired_at is not None
+            ]
+            session.save(replace(each, acknowledged=by) for each in found)
+            session.record(_acknowledged(each, by, moment) for each in found)
+            return len(found)
+
+        return committed(self.store, work)
+
+    def silence(
+        self,
+        since: dt.datetime,
+        until: dt.datetime,
+        *,
+        trigger: str = "",
+        subject: str = "",
+        by: str = "",
+        reason: str = "",
+    ) -> str:
+        """Tell nobody for a while, of a trigger, of a subject, or of all; returns the id of the silence.
+
+        What would have fired meanwhile is recorded, and fires afterwards if it still holds.
+        """
+        if trigger and trigger not in self.triggers:
+            raise CrmRulesError(
+                "T303", f"there is no trigger `{trigger}`", hint=did_you_mean(trigger, self.triggers)
+            )
+        first, last = self._moment(since), self._moment(until)
+        parts = "|".join([self.tenant, trigger, subject, first.isoformat(), last.isoformat()])
+        id = sha256(parts.encode()).hexdigest()[:32]
+        with self.store.transaction() as session:
+            session.silence(Silence(id, first, last, trigger, subject, by, reason, self.tenant))
+        return id
+
+    def history(self, subject: str, *, trigger: str | None = None, period: str | None = None) -> History:
+        """Why somebody was told, or not: all that occurred, oldest first, and where it stands."""
+        with self.store.transaction() as session:
+            occurred = session.occurrences(
+                subject=subject, trigger=trigger, period=period, tenant=self.tenant
+            )
+            sent = {
+                each.key: session.deliveries(occurrence=each.key, tenant=self.tenant) for each in occurred
+            }
+            running = [
+                each
+                for each in session.active(trigger, tenant=self.tenant)
+                if each.subject == subject and period in (None, each.period)
+            ]
+        return History(subject, tuple(occurred), sent, tuple(running), self.zone)
+
+    # one transaction each
+
+    def _commit(self, report: Report, work: Callable[[Session, Report], int]) -> int:
+        """Run work in a transaction of its own; its report counts once it is committed."""
+
+        def attempt(session: Session) -> tuple[int, Report]:
+            part = Report(report.now)
+            return work(session, part), part
+
+        count, part = committed(self.store, attempt)
+        report.add(part)
+        return count
+
+    def _of_card(
+        self,
+        card: Scorecard,
+        group: Group,
+        period: Period,
+        subjects: Subjects,
+        session: Session,
+        report: Report,
+    ) -> int:
+        session.lock(subjects, tenant=self.tenant)
+        standings = {subject: card.standing(subject, period) for subject in subjects}
+        self.evaluation(session, group, period, report, card.roster.people).run(standings, subjects)
+        return 0
+
+    def _marked(self, session: Session, report: Report) -> int:
+        marks = session.claim(self._batch, tenant=self.tenant)
+        for group in self._groups:
+            wanted: dict[Period, set[str]] = {}
+            for mark in marks:
+                for period in _periods_of(
+                    mark.period, group.periods, report.now.astimezone(self.zone).date()
+                ):
+                    wanted.setdefault(period, set()).add(mark.subject)
+            for period, subjects in sorted(wanted.items()):
+                self._evaluate(session, group, period, dict.fromkeys(subjects), report)
+        return len(marks)
+
+    def _woken(self, report: Report) -> None:
+        with self.store.transaction() as session:
+            waiting = session.active(until=report.now, tenant=self.tenant)
+        for start in range(0, len(waiting), self._batch):
+            part = waiting[start : start + self._batch]
+            self._commit(report, partial(self._wake, part))
+
+    def _wake(self, waiting: Sequence[Instance], session: Session, report: Report) -> int:
+        session.lock({each.subject for each in waiting}, tenant=self.tenant)
+        kept = session.instances([(each.fingerprint, each.period) for each in waiting])
+        for group in self._groups:
+            wanted: dict[str, dict[str, set[str]]] = {}
+            for key, each in [*kept.items()]:
+                if self._belongs(each, group):
+                    wanted.setdefault(each.period, {}).setdefault(each.subject, set()).add(each.trigger)
+                    del kept[key]
+            for period, subjects in sorted(wanted.items()):
+                self._evaluate(session, group, group.periods.parse(period), subjects, report)
+        self._orphaned(session, [*kept.values()], report)
+        return 0
+
+    def _belongs(self, instance: Instance, group: Group) -> bool:
+        rule = group.rules.get(instance.trigger)
+        if rule is None:
+            return False
+        return group.fingerprint(instance.trigger, instance.subject, self.tenant) == instance.fingerprint
+
+    def _orphaned(self, session: Session, instances: Iterable[Instance], report: Report) -> None:
+        """States of triggers that are not in the rules any more, or have begun anew: they end."""
+        for each in instances:
+            session.save([replace(each, state="closed", wake=None)])
+            for step in each.data.get("told", ()):
+                key = key_of(each.fingerprint, each.period, each.episode, step)
+                session.withdraw(key, "the trigger is not in the rules any more")
+
+    def _swept(self, group: Group, report: Report) -> None:
+        """Look at everybody where a rule is new or changed, a period has begun, or a deadline is due."""
+        period = group.periods.of(report.now.astimezone(self.zone).date())
+        with self.store.transaction() as session:
+            wanted, names = self._unswept(session, group, period, report.now)
+        if not names:
+            return
+        everybody = sorted({each.subject for each in self.rows(Request(group.model, period, report.now))[0]})
+        for start in range(0, len(everybody), self._batch):
+            subjects = dict.fromkeys(everybody[start : start + self._batch], names)
+            self._commit(report, partial(self._sweep, group, period, subjects))
+        self._remember(report, group, period, wanted)
+
+    def _sweep(
+        self, group: Group, period: Period, subjects: Subjects, session: Session, report: Report
+    ) -> int:
+        session.lock(subjects, tenant=self.tenant)
+        self._evaluate(session, group, period, subjects, report)
+        return 0
+
+    def _unswept(
+        self, session: Session, group: Group, period: Period, now: dt.datetime
+    ) -> tuple[list[Instance], set[str]]:
+        """The rows that remember the sweeps, as they will be, and the triggers that need one."""
+        keys = {
+            name: (fingerprint_of(EVERYBODY, group.model or "", name, self.tenant), str(period))
+            for name in group.rules
+        }
+        kept = session.instances(keys.values())
+        changed, names = [], set()
+        for name, key in keys.items():
+            try:
+                due = group.rules[name].due_in(period, self.zone)
+            except Exception:
+                due = None
+            came_due = due.astimezone(dt.UTC).isoformat() if due is not None and due <= now else None
+            data = {"rule": self._digests[name], "due": came_due}
+            before = kept.get(key) or Instance(*key, name, EVERYBODY, tenant=self.tenant)
+            if before.data != data:
+                changed.append(replace(before, data=data))
+                names.add(name)
+        return changed, names
+
+    def _remember(self, report: Report, group: Group, period: Period, swept: list[Instance]) -> None:
+        """Remember a sweep, unless somebody else has done so meanwhile."""
+
+        def work(session: Session, report: Report) -> int:
+            session.lock([EVERYBODY], tenant=self.tenant)
+            kept = session.instances([(each.fingerprint, each.period) for each in swept])
+            revisions = {key: each.revision for key, each in kept.items()}
+            session.save(
+                replace(each, revision=revisions.get((each.fingerprint, each.period), 0)) for each in swept
+            )
+            return 0
+
+        if swept:
+            self._commit(report, work)
+
+    def _sealed(self, session: Session, report: Report) -> int:
+        """Close the digests whose time has come."""
+        windows: dict[str, list[Delivery]] = {}
+        for each in session.deliveries(status="waiting", digest="*", tenant=self.tenant):
+            if each.digest is not None and each.deliver_after <= report.now:
+                windows.setdefault(each.digest, []).append(each)
+        for window, members in windows.items():
+            made = envelope(window, members, self.tenant)
+            if session.seal([each.id for each in members], made):
+                report.deliveries.append(made)
+        return 0
+
+    # evaluating
+
+    def evaluation(
+        self,
+        session: Session,
+        group: Group,
+        period: Period,
+        report: Report,
+        people: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> Evaluation:
+        """One evaluation of some subjects in a period, within a transaction."""
+        given = self._people() if callable(self._people) else self._people
+        return Evaluation(self, session, group, period, report, {**(people or {}), **(given or {})})
+
+    def _evaluate(
+        self, session: Session, group: Group, period: Period, subjects: Subjects, report: Report
+    ) -> None:
+        if report.now.astimezone(self.zone).date() < period.start:
+            return
+        rows, people = self.rows(Request(group.model, period, report.now, frozenset(subjects)))
+        standings = {each.subject: each for each in rows if each.subject in subjects}
+        self.evaluation(session, group, period, report, people).run(standings, subjects)
+
+    @property
+    def reads(self) -> bool:
+        """Whether the engine can ask how people stood at another moment."""
+        return self._read is not None
+
+    def rows_at(
+        self, group: Group, period: Period, moment: dt.datetime, subjects: Collection[str]
+    ) -> dict[str, Standing]:
+        """How people stood at a moment."""
+        rows, _ = self.rows(Request(group.model, period, moment, frozenset(subjects)))
+        return {each.subject: each for each in rows}
+
+    def rows(self, request: Request) -> tuple[list[Standing], Mapping[str, Mapping[str, str]]]:
+        """The rows that a request asks for, and the people of the roster that came with them.
+
+        Raises CrmRulesError (T302) where the engine was given no way to read them.
+        """
+        if self._read is None:
+            raise CrmRulesError(
+                "T302",
+                "the engine does not know how people stand",
+                hint="give it a way to read: Engine(…, read=lambda request: book.score(…))",
+            )
+        found = self._read(request)
+        roster = getattr(found, "roster", None)
+        standings: Iterable[Standing] = found.standings() if hasattr(found, "standings") else found
+        period = request.period
+        rows = [
+            each
+            for each in standings
+            if each.period == period
+            and request.model in (None, each.model)
+            and (request.subjects is None or each.subject in request.subjects)
+        ]
+        if len({each.model for each in rows}) > 1:
+            models = ", ".join(sorted({each.model for each in rows}))
+            raise CrmRulesError(
+                "T304",
+                f"rows of several models ({models}) for triggers that name none",
+                hint="write at each trigger of which model it is: model: …",
+            )
+        return rows, roster.people if roster is not None else {}
+
+    def _moment(self, now: dt.datetime) -> dt.datetime:
+        local = now.replace(tzinfo=self.zone) if now.tzinfo is None else now
+        return local.astimezone(dt.UTC)
+
+
+def _acknowledged(instance: Instance, by: str, now: dt.datetime) -> Occurrence:
+    key = key_of(instance.fingerprint, instance.period, instance.episode, "acknowledge", by)
+    return Occurrence(
+        key, instance.fingerprint, instance.trigger, instance.subject, instance.period, instance.episode,
+        "acknowledge", "acknowledged", "ACKNOWLEDGED", f"{by} has taken it on", now, tenant=instance.tenant,
+    )  # fmt: skip
+
+
+def _periods_of(key: str, periods: Periods, today: dt.date) -> list[Period]:
+    """The periods that a mark concerns: the open one, or those that lie in the one that it names."""
+    if not key:
+        return [periods.of(today)]
+    try:
+        return [periods.parse(key)]
+    except CrmRulesError:
+        named = Period.parse(key)
+    first, last = periods.of(named.start), periods.of(named.end)
+    return [Period(periods, index) for index in range(first.index, last.index + 1)]
+
+
+def _groups(
+    triggers: Mapping[str, TriggerRule], periods: Mapping[str, Periods], general: Periods
+) -> list[Group]:
+    found: dict[str | None, dict[str, TriggerRule]] = {}
+    for name, rule in triggers.items():
+        found.setdefault(rule.model, {})[name] = rule
+    return [Group.of(model, periods.get(model or "", general), rules) for model, rules in found.items()]
+
+
+def _groups_of(book: Book) -> list[Group]:
+    found = []
+    for name, model in book.models.items():
+        rules = {
+            each: rule
+            for each, rule in book.triggers.items()
+            if rule.model == name or (rule.model is None and rule.indicator in model.indicators)
+        }
+        if rules:
+            found.append(Group.of(name, model.period, rules))
+    return found

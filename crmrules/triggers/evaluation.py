@@ -1,0 +1,355 @@
+"""One evaluation of some subjects in one period, within a transaction of the engine."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
+from zoneinfo import ZoneInfo
+
+from crmrules.errors import CalendarCoverageError, CrmRulesError, did_you_mean
+from crmrules.kpi.period import Period, Periods
+from crmrules.kpi.standing import Standing
+from crmrules.triggers.decision import Decision
+from crmrules.triggers.delivering import ZONE, deliveries
+from crmrules.triggers.intent import Intent, fingerprint_of, key_of
+from crmrules.triggers.outbox.protocol import Session
+from crmrules.triggers.outbox.records import Delivery, Instance, Occurrence, Outcome, Silence
+from crmrules.triggers.remind import retraction, told
+from crmrules.triggers.state import RUNNING, Obstacle, Transition, advance
+from crmrules.triggers.trigger import TriggerRule
+
+if TYPE_CHECKING:
+    from crmrules.triggers.engine import Engine, Report
+
+Subjects = Mapping[str, "set[str] | None"]
+"""Who is looked at, and by which triggers; all where none are named."""
+
+RETRY = dt.timedelta(minutes=10)
+"""How soon a trigger that failed is tried again."""
+
+MISSING = 2
+"""So many times a subject is missing until it counts as gone."""
+
+INSTANT = dt.timedelta(microseconds=1)
+HEARD = ("leased", "delivered", "collected")
+"""The deliveries that somebody may have read."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The triggers that look at one model, those that inhibit others first; by which periods they go."""
+
+    model: str | None
+    periods: Periods
+    rules: Mapping[str, TriggerRule]
+
+    @classmethod
+    def of(cls, model: str | None, periods: Periods, rules: Mapping[str, TriggerRule]) -> Group:
+        """In the order in which they are evaluated. Raises CrmRulesError (T301)."""
+        placed: dict[str, TriggerRule] = {}
+        left = dict(rules)
+        for name, rule in rules.items():
+            for other in rule.inhibited_by:
+                if other not in rules:
+                    raise CrmRulesError(
+                        "T301",
+                        f"`{name}` is inhibited by `{other}`, which is no trigger of the same model",
+                        hint=did_you_mean(other, rules),
+                    )
+        while left:
+            ready = [name for name, rule in left.items() if {*rule.inhibited_by} <= {*placed}]
+            if not ready:
+                raise CrmRulesError(
+                    "T301",
+                    f"{' and '.join(f'`{name}`' for name in left)} inhibit one another in a circle",
+                    hint="leave one of them out of `inhibited_by`",
+                )
+            placed |= {name: left.pop(name) for name in ready}
+        return cls(model, periods, placed)
+
+    def fingerprint(self, name: str, subject: str, tenant: str) -> str:
+        """What the state of a trigger for a subject is kept by."""
+        return fingerprint_of(name, self.model or "", subject, tenant, self.rules[name].generation)
+
+
+class Evaluation:
+    """What is read once for all subjects, and what is written at the end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        session: Session,
+        group: Group,
+        period: Period,
+        report: Report,
+        people: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self.engine, self.session, self.group, self.period = engine, session, group, period
+        self.report, self.people, self.now = report, people, report.now
+        end = engine.clock.end_of(period)
+        self.moment = min(self.now, end - INSTANT)
+        """When triggers are asked: of a period that is over, at its end."""
+        self.silences: list[Silence] = []
+        self.instances: dict[tuple[str, str], Instance] = {}
+        self.occurrences: list[Occurrence] = []
+        self.changed: list[tuple[TriggerRule, Instance, Transition | None]] = []
+        self.states: dict[tuple[str, str], Instance] = {}
+
+    def run(self, standings: Mapping[str, Standing], subjects: Subjects) -> None:
+        """Evaluate the subjects, and keep what comes of it."""
+        self.silences = self.session.silences(self.now, tenant=self.engine.tenant)
+        self.instances = self.session.instances(
+            (self.fingerprint(name, subject), str(self.period))
+            for subject in subjects
+            for name in self.group.rules
+        )
+        at_due = self.standings_at_due(standings, subjects)
+        for subject in sorted(subjects):
+            names = subjects[subject]
+            for name, rule in self.group.rules.items():
+                if names is None or name in names:
+                    standing = standings.get(subject)
+                    if standing is None:
+                        self.missing(name, rule, subject)
+                    elif rule.model is not None or rule.indicator in standing.results:
+                        self.one(name, rule, standing, at_due.get((name, subject)))
+        self.write()
+
+    def fingerprint(self, name: str, subject: str) -> str:
+        return self.group.fingerprint(name, subject, self.engine.tenant)
+
+    def instance(self, name: str, subject: str) -> Instance:
+        key = (self.fingerprint(name, subject), str(self.period))
+        return self.instances.get(key) or Instance(*key, name, subject, tenant=self.engine.tenant)
+
+    def standings_at_due(
+        self, standings: Mapping[str, Standing], subjects: Subjects
+    ) -> dict[tuple[str, str], Standing]:
+        """How those stood when a deadline was due, about whom it was not decided then."""
+        wanted: dict[dt.datetime, list[tuple[str, str]]] = {}
+        for name, rule in self.group.rules.items():
+            try:
+                due = rule.due_in(self.period, self.engine.zone)
+            except Exception:
+                continue
+            if due is None or rule.evaluate_as_of == "now":
+                continue
+            due = due.astimezone(dt.UTC)
+            if due >= self.now or not self.engine.reads:
+                continue
+            for subject in subjects:
+                names = subjects[subject]
+                if (names is None or name in names) and subject in standings:
+                    data = self.instance(name, subject).data
+                    if not data.get("told") and data.get("due") != due.isoformat():
+                        wanted.setdefault(due, []).append((name, subject))
+        found: dict[tuple[str, str], Standing] = {}
+        for due, pairs in wanted.items():
+            rows = self.engine.rows_at(self.group, self.period, due, {subject for _, subject in pairs})
+            found |= {(name, subject): rows[subject] for name, subject in pairs if subject in rows}
+        return found
+
+    # one trigger and one subject
+
+    def one(self, name: str, rule: TriggerRule, standing: Standing, at_due: Standing | None) -> None:
+        """Evaluate one trigger for one subject; if it fails, the others do not."""
+        self.report.evaluated += 1
+        instance = self.instance(name, standing.subject)
+        zone = self.engine.zone
+        try:
+            decision = rule.evaluate(name, standing, self.moment.astimezone(zone), zone)
+            then = None
+            if at_due is not None and decision.scheduled_at is not None:
+                then = rule.evaluate(name, at_due, decision.scheduled_at, zone)
+        except Exception as error:
+            self.failed(name, rule, instance, error)
+            return
+        obstacle = self.obstacle(name, rule, instance, decision)
+        clock = self.engine.clock
+        try:
+            made = advance(rule, instance, decision, self.now, clock, at_due=then, obstacle=obstacle)
+        except CalendarCoverageError as error:
+            self.failed(name, rule, instance, error)
+            return
+        after = made.instance
+        if instance.data.get("failures") or instance.data.get("missing"):
+            kept = {key: value for key, value in after.data.items() if key not in ("failures", "missing")}
+            after = replace(after, data=kept)
+        self.states[standing.subject, name] = after
+        self.occurrences += made.occurrences
+        if after != instance or made.occurrences or made.over:
+            self.changed.append((rule, after, replace(made, instance=after)))
+
+    def obstacle(
+        self, name: str, rule: TriggerRule, instance: Instance, decision: Decision
+    ) -> Obstacle | None:
+        """What keeps a trigger from telling anybody now: inhibition before silence before cooldown."""
+        if decision.outcome != "fired" and instance.state not in RUNNING:
+            return None
+        for other in rule.inhibited_by:
+            state = self.states.get((instance.subject, other)) or self.instance(other, instance.subject)
+            if state.state in ("firing", "recovering"):
+                return Obstacle("INHIBITED", f"`{other}` fires already", anchor=f"{other}:{state.episode}")
+        for silence in self.silences:
+            if silence.trigger in ("", name) and silence.subject in ("", instance.subject):
+                why = f": {silence.reason}" if silence.reason else ""
+                reason = f"silenced{f' by {silence.by}' if silence.by else ''} until {silence.until}{why}"
+                return Obstacle("SILENCED", reason, silence.until, silence.id)
+        if rule.cooldown is not None and instance.state not in ("firing", "recovering"):
+            return self.cooling(name, rule, instance)
+        return None
+
+    def cooling(self, name: str, rule: TriggerRule, instance: Instance) -> Obstacle | None:
+        assert rule.cooldown is not None
+        clock = self.engine.clock
+        since = rule.cooldown.before(self.now, clock.zone, clock.calendar) - dt.timedelta(days=1)
+        told = [
+            each.evaluated_at
+            for each in self.session.occurrences(
+                subject=instance.subject, trigger=name, since=since, tenant=self.engine.tenant
+            )
+            if each.outcome == "fired"
+        ]
+        until = clock.after(max(told), rule.cooldown) if told else self.now
+        if until <= self.now:
+            return None
+        return Obstacle(
+            "COOLDOWN", f"told of it already, cooling down until {until}", until, until.isoformat()
+        )
+
+    def failed(self, name: str, rule: TriggerRule, instance: Instance, error: Exception) -> None:
+        """A trigger that failed is recorded once a day, and tried again."""
+        why = f"{type(error).__name__}: {error}"
+        self.report.failures[name] = why
+        count = int(instance.data.get("failures", 0)) + 1
+        data = {**instance.data, "failures": count}
+        self.changed.append((rule, replace(instance, data=data, wake=self.now + RETRY), None))
+        everybody = fingerprint_of(name, self.group.model or "", "", self.engine.tenant)
+        self.occurrences.append(
+            Occurrence(
+                key_of(everybody, str(self.period), 0, "health", self.now.date().isoformat()),
+                everybody, name, instance.subject, str(self.period), 0, "health", "failed",
+                "TRIGGER_FAILED", why[:500], self.now, tenant=self.engine.tenant,
+            )
+        )  # fmt: skip
+
+    def missing(self, name: str, rule: TriggerRule, subject: str) -> None:
+        """A subject that is not among the rows: after the second time it counts as gone."""
+        instance = self.instances.get((self.fingerprint(name, subject), str(self.period)))
+        if instance is None or instance.state not in RUNNING:
+            return
+        if self.now >= self.engine.clock.end_of(self.period):
+            self.changed.append((rule, replace(instance, state="closed", wake=None), None))
+            return
+        count = int(instance.data.get("missing", 0)) + 1
+        if count < MISSING:
+            again = replace(instance, data={**instance.data, "missing": count}, wake=self.now)
+            self.changed.append((rule, again, None))
+            return
+        self.changed.append((rule, replace(instance, state="closed", wake=None), None))
+        reason = f"{subject} is not among those who are judged any more"
+        self.end(instance, "withdrawn", "SUBJECT_GONE", reason, "gone")
+        for step in instance.data.get("told", ()):
+            self.session.withdraw(
+                key_of(instance.fingerprint, instance.period, instance.episode, step), reason
+            )
+
+    # keeping it
+
+    def write(self) -> None:
+        """Keep what occurred, what is remembered, and what is to be delivered: all or nothing."""
+        retractions: dict[str, list[Delivery]] = {}
+        for place, (rule, instance, made) in enumerate(self.changed):
+            if made is None or not made.over:
+                continue
+            told, unheard = self.take_back(rule, instance, made)
+            retractions |= told
+            if unheard:
+                unsaid = replace(instance, data={**instance.data, "unheard": True})
+                self.changed[place] = (rule, unsaid, made)
+        new = self.session.record(self.occurrences)
+        self.session.save(instance for _, instance, _ in self.changed)
+        self.report.occurrences += [each for each in self.occurrences if each.key in new]
+        for rule, _, made in self.changed:
+            for key, decision in made.decisions.items() if made is not None else ():
+                if key in new:
+                    self.deliver(rule, key, decision)
+        for key, deliveries_ in retractions.items():
+            if key in new:
+                self.send(deliveries_)
+
+    def send(self, made: list[Delivery]) -> None:
+        self.session.enqueue(made)
+        self.report.deliveries += made
+
+    def deliver(self, rule: TriggerRule, key: str, decision: Decision) -> None:
+        roles: Iterable[str] = rule.tell
+        if decision.step.startswith("escalate:"):
+            roles = [rule.escalation[int(decision.step.partition(":")[2]) - 1].to]
+        engine = self.engine
+        found = told(rule, decision, key, roles, self.people, locale=engine.locale, tenant=engine.tenant)
+        self.report.intents += found
+        self.send(self.deliveries(rule, found))
+
+    def deliveries(self, rule: TriggerRule, intents: list[Intent]) -> list[Delivery]:
+        engine = self.engine
+        expires = engine.clock.after(self.now, rule.expires) if rule.expires else None
+        zones = {}
+        for each in intents:
+            name = self.people.get(each.recipient.id, {}).get(ZONE)
+            if name:
+                # A mistyped zone of one person keeps nobody from being told.
+                with suppress(ValueError, OSError, KeyError):
+                    zones[each.recipient.id] = ZoneInfo(name)
+        return deliveries(rule, intents, self.now, zones, engine.zone, engine.channels, expires)
+
+    def take_back(
+        self, rule: TriggerRule, instance: Instance, made: Transition
+    ) -> tuple[dict[str, list[Delivery]], bool]:
+        """What was told does not hold any more: what to send for it by the key of its occurrence, and whether
+        nobody had been told yet."""
+        kept = rule.quiet is not None and rule.quiet.release_check == "none"
+        reason = f"the condition does not hold any more: {made.decision.reason}"
+        found: list[Delivery] = []
+        for key in made.over:
+            if kept:
+                found += self.session.deliveries(occurrence=key, tenant=self.engine.tenant)
+            else:
+                found += self.session.withdraw(key, reason)
+        heard = [each for each in found if each.status in HEARD]
+        code = "CONDITION_NO_LONGER_TRUE"
+        if not heard and any(each.status == "withdrawn" for each in found):
+            self.end(instance, "withdrawn", code, f"{reason}; nobody had been told yet", "withdraw")
+            return {}, True
+        if rule.on_correction == "silent" or not heard:
+            self.end(instance, "resolved", code, reason, "resolve")
+            return {}, False
+        key = self.end(instance, "retracted", code, reason, "retract")
+        intents = [retraction(rule, made.decision, key, each, self.engine.tenant) for each in heard]
+        # Those who were told are told, on the same channels; a night's rest holds for them too.
+        sent = [
+            replace(
+                delivery,
+                payload={**delivery.payload, "type": "crmrules.reminder.retracted.v1",
+                         "data": {**delivery.payload["data"], "supersedes": each.id}},
+            )
+            for intent, each in zip(intents, heard, strict=True)
+            for delivery in self.deliveries(rule.model_copy(update={"channels": (each.channel,)}), [intent])
+        ]  # fmt: skip
+        return {key: sent}, False
+
+    def end(self, instance: Instance, outcome: Outcome, code: str, reason: str, step: str) -> str:
+        """Record how something ended; returns the key."""
+        it = instance
+        key = key_of(it.fingerprint, it.period, it.episode, step)
+        self.occurrences.append(
+            Occurrence(
+                key, it.fingerprint, it.trigger, it.subject, it.period, it.episode, step, outcome, code,
+                reason, self.now, tenant=it.tenant,
+            )
+        )  # fmt: skip
+        return key
