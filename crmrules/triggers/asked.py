@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import PrivateAttr
@@ -41,6 +42,8 @@ class AskedRule(TriggerRule):
     owner: str | None = None
     period: DeclaredPeriods = CalendarPeriods(unit="month")
     calendar: str | None = None
+
+    by_time: ClassVar[bool] = True
 
     _around: Surroundings = PrivateAttr(default_factory=Surroundings)
 

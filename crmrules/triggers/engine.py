@@ -17,8 +17,10 @@ from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
+from crmrules.triggers.asked import AskedRule
+from crmrules.triggers.context import Surroundings
 from crmrules.triggers.delivering import envelope
-from crmrules.triggers.evaluation import Evaluation, Group, Subjects
+from crmrules.triggers.evaluation import Evaluation, Group, Subjects, due_or_none
 from crmrules.triggers.history import History
 from crmrules.triggers.intent import Intent, fingerprint_of, key_of
 from crmrules.triggers.outbox.protocol import Session, Store, committed
@@ -51,6 +53,10 @@ class Request:
 
 Reader = Callable[[Request], "Scorecard | Iterable[Standing]"]
 """How people stand: a scorecard, or rows of one. More subjects than were asked for do no harm."""
+
+Facts = Mapping[str, Mapping[str, str]]
+People = Facts | Callable[[], Facts] | None
+Around = Surroundings | Callable[[dt.datetime], Surroundings] | None
 
 
 class Book(Protocol):
@@ -116,7 +122,9 @@ class Engine:
     triggers: by name; or use `Engine.of` with a rulebook. store: where states and deliveries are kept.
     read: how people stand at a moment (`Request`); without it only `evaluate` works. zone: where local times
     are. period: by what the triggers' periods go, one for all or by model. people: for each person facts
-    such as `locale` and `zone`, a mapping or a function that gives it. channels: of triggers that name none.
+    such as `locale` and `zone`, a mapping or a function that gives it. around: what there is beside the rows,
+    for triggers that look at records or calendars, or a function that gives it as of a moment. channels: of
+    triggers that name none.
     batch: how many subjects are looked at in one transaction.
 
     Several engines can work on one store at once. Nothing here looks at a clock.
@@ -134,7 +142,8 @@ class Engine:
         tenant: str = "",
         calendar: Calendar | None = None,
         period: Periods | Mapping[str, Periods] | None = None,
-        people: Mapping[str, Mapping[str, str]] | Callable[[], Mapping[str, Mapping[str, str]]] | None = None,
+        people: People = None,
+        around: Around = None,
         locale: str = "en",
         channels: Sequence[str] = ("default",),
         batch: int = 500,
@@ -149,6 +158,7 @@ class Engine:
         self.health: dict[str, str] = {}
         self._read = read
         self._people = people
+        self._around = around
         self._batch = batch
         month = CalendarPeriods(unit="month")
         periods = period if isinstance(period, Mapping) else {}
@@ -165,14 +175,15 @@ class Engine:
         read: Reader | None = None,
         tenant: str = "",
         calendar: Calendar | None = None,
-        people: Mapping[str, Mapping[str, str]] | Callable[[], Mapping[str, Mapping[str, str]]] | None = None,
+        people: People = None,
+        around: Around = None,
         channels: Sequence[str] = ("default",),
         batch: int = 500,
     ) -> Engine:
         """The engine of a rulebook's triggers."""
         engine = cls(
             book.triggers, store, read=read, zone=book.zone, tenant=tenant, calendar=calendar, people=people,
-            locale=book.locale, channels=channels, batch=batch,
+            around=around, locale=book.locale, channels=channels, batch=batch,
         )  # fmt: skip
         engine._groups = _groups_of(book)
         return engine
@@ -352,7 +363,9 @@ class Engine:
         rule = group.rules.get(instance.trigger)
         if rule is None:
             return False
-        return group.fingerprint(instance.trigger, instance.subject, self.tenant) == instance.fingerprint
+        about = str(instance.data.get("about", ""))
+        own = group.fingerprint(instance.trigger, instance.subject, self.tenant, about)
+        return own == instance.fingerprint
 
     def _orphaned(self, session: Session, instances: Iterable[Instance], report: Report) -> None:
         """States of triggers that are not in the rules any more, or have begun anew: they end."""
@@ -369,7 +382,7 @@ class Engine:
             wanted, names = self._unswept(session, group, period, report.now)
         if not names:
             return
-        everybody = sorted({each.subject for each in self.rows(Request(group.model, period, report.now))[0]})
+        everybody = sorted({each.subject for each in self._rows_of(group, period, report.now)[0]})
         for start in range(0, len(everybody), self._batch):
             subjects = dict.fromkeys(everybody[start : start + self._batch], names)
             self._commit(report, partial(self._sweep, group, period, subjects))
@@ -392,16 +405,17 @@ class Engine:
         }
         kept = session.instances(keys.values())
         changed, names = [], set()
+        rules = self.surrounded(group, now)
         for name, key in keys.items():
-            try:
-                due = group.rules[name].due_in(period, self.zone)
-            except Exception:
-                due = None
+            rule = rules[name]
+            due = due_or_none(rule, period, self.zone)
             came_due = due.astimezone(dt.UTC).isoformat() if due is not None and due <= now else None
             data = {"rule": self._digests[name], "due": came_due}
             before = kept.get(key) or Instance(*key, name, EVERYBODY, tenant=self.tenant)
             if before.data != data:
                 changed.append(replace(before, data=data))
+                names.add(name)
+            elif rule.by_time:
                 names.add(name)
         return changed, names
 
@@ -451,14 +465,32 @@ class Engine:
     ) -> None:
         if report.now.astimezone(self.zone).date() < period.start:
             return
-        rows, people = self.rows(Request(group.model, period, report.now, frozenset(subjects)))
+        rows, people = self._rows_of(group, period, report.now, frozenset(subjects))
         standings = {each.subject: each for each in rows if each.subject in subjects}
         self.evaluation(session, group, period, report, people).run(standings, subjects)
+
+    def surrounded(self, group: Group, moment: dt.datetime) -> Mapping[str, TriggerRule]:
+        """The triggers of a group with what there is beside the rows at a moment."""
+        if self._around is None:
+            return group.rules
+        around = self._around(moment) if callable(self._around) else self._around
+        return {name: rule.within(around) for name, rule in group.rules.items()}
 
     @property
     def reads(self) -> bool:
         """Whether the engine can ask how people stood at another moment."""
         return self._read is not None
+
+    def _rows_of(
+        self, group: Group, period: Period, moment: dt.datetime, subjects: frozenset[str] | None = None
+    ) -> tuple[list[Standing], Facts]:
+        if not group.own:
+            return self.rows(Request(group.model, period, moment, subjects))
+        rows: list[Standing] = []
+        for rule in self.surrounded(group, moment).values():
+            rows += rule.own_rows(moment.astimezone(self.zone), self.zone)
+        wanted = [each for each in rows if each.period == period]
+        return [each for each in wanted if subjects is None or each.subject in subjects], {}
 
     def rows_at(
         self, group: Group, period: Period, moment: dt.datetime, subjects: Collection[str]
@@ -527,19 +559,32 @@ def _groups(
     triggers: Mapping[str, TriggerRule], periods: Mapping[str, Periods], general: Periods
 ) -> list[Group]:
     found: dict[str | None, dict[str, TriggerRule]] = {}
-    for name, rule in triggers.items():
+    own, others = _apart(triggers)
+    for name, rule in others.items():
         found.setdefault(rule.model, {})[name] = rule
-    return [Group.of(model, periods.get(model or "", general), rules) for model, rules in found.items()]
+    return [Group.of(model, periods.get(model or "", general), rules) for model, rules in found.items()] + own
 
 
 def _groups_of(book: Book) -> list[Group]:
-    found = []
+    found, others = _apart(book.triggers)
     for name, model in book.models.items():
         rules = {
             each: rule
-            for each, rule in book.triggers.items()
-            if rule.model == name or (rule.model is None and rule.indicator in model.indicators)
+            for each, rule in others.items()
+            if rule.model == name
+            or (rule.model is None and (not rule.indicator or rule.indicator in model.indicators))
         }
         if rules:
             found.append(Group.of(name, model.period, rules))
     return found
+
+
+def _apart(triggers: Mapping[str, TriggerRule]) -> tuple[list[Group], dict[str, TriggerRule]]:
+    """The triggers that find their subjects themselves, each alone, and the others."""
+    own = [
+        Group.of(None, rule.period, {name: rule}, own=True)
+        for name, rule in triggers.items()
+        if isinstance(rule, AskedRule) and rule.by_source
+    ]
+    apart = {name for group in own for name in group.rules}
+    return own, {name: rule for name, rule in triggers.items() if name not in apart}

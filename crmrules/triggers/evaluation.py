@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 from zoneinfo import ZoneInfo
 
-from crmrules.errors import CalendarCoverageError, CrmRulesError, did_you_mean
+from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision
@@ -41,14 +41,20 @@ HEARD = ("leased", "delivered", "collected")
 @final
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The triggers that look at one model, those that inhibit others first; by which periods they go."""
+    """The triggers that look at one model, those that inhibit others first; by which periods they go.
+
+    own: it is a trigger that finds its subjects itself, on no card.
+    """
 
     model: str | None
     periods: Periods
     rules: Mapping[str, TriggerRule]
+    own: bool = False
 
     @classmethod
-    def of(cls, model: str | None, periods: Periods, rules: Mapping[str, TriggerRule]) -> Group:
+    def of(
+        cls, model: str | None, periods: Periods, rules: Mapping[str, TriggerRule], *, own: bool = False
+    ) -> Group:
         """In the order in which they are evaluated. Raises CrmRulesError (T301)."""
         placed: dict[str, TriggerRule] = {}
         left = dict(rules)
@@ -69,11 +75,30 @@ class Group:
                     hint="leave one of them out of `inhibited_by`",
                 )
             placed |= {name: left.pop(name) for name in ready}
-        return cls(model, periods, placed)
+        return cls(model, periods, placed, own)
 
-    def fingerprint(self, name: str, subject: str, tenant: str) -> str:
-        """What the state of a trigger for a subject is kept by."""
-        return fingerprint_of(name, self.model or "", subject, tenant, self.rules[name].generation)
+    def fingerprint(self, name: str, subject: str, tenant: str, about: str = "") -> str:
+        """What the state of a trigger for a subject is kept by; `about` tells apart what it says of it."""
+        generation = self.rules[name].generation
+        return fingerprint_of(name, self.model or "", subject, tenant, generation, about)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a trigger says of one thing about a subject; `error` where it failed."""
+
+    about: str
+    period: Period
+    decision: Decision | None = None
+    error: str = ""
+
+
+def due_or_none(rule: TriggerRule, period: Period, zone: ZoneInfo) -> dt.datetime | None:
+    """When a deadline is due; None too where it cannot say, of which one hears where it is evaluated."""
+    with suppress(Exception):
+        return rule.due_in(period, zone)
+    return None
 
 
 class Evaluation:
@@ -91,6 +116,7 @@ class Evaluation:
         self.engine, self.session, self.group, self.period = engine, session, group, period
         self.report, self.people, self.now = report, people, report.now
         end = engine.clock.end_of(period)
+        self.rules = engine.surrounded(group, self.now)
         self.moment = min(self.now, end - INSTANT)
         """When triggers are asked: of a period that is over, at its end."""
         self.silences: list[Silence] = []
@@ -102,86 +128,112 @@ class Evaluation:
     def run(self, standings: Mapping[str, Standing], subjects: Subjects) -> None:
         """Evaluate the subjects, and keep what comes of it."""
         self.silences = self.session.silences(self.now, tenant=self.engine.tenant)
-        self.instances = self.session.instances(
-            (self.fingerprint(name, subject), str(self.period))
-            for subject in subjects
-            for name in self.group.rules
-        )
-        at_due = self.standings_at_due(standings, subjects)
-        for subject in sorted(subjects):
-            names = subjects[subject]
-            for name, rule in self.group.rules.items():
-                if names is None or name in names:
-                    standing = standings.get(subject)
-                    if standing is None:
-                        self.missing(name, rule, subject)
-                    elif rule.model is not None or rule.indicator in standing.results:
-                        self.one(name, rule, standing, at_due.get((name, subject)))
+        pairs = [
+            (name, subject)
+            for subject in sorted(subjects)
+            for name in self.rules
+            if (names := subjects[subject]) is None or name in names
+        ]
+        said = {(name, subject): self.asked(name, standings.get(subject)) for name, subject in pairs}
+        keys = {
+            (self.fingerprint(name, subject, about), str(period))
+            for (name, subject), answers in said.items()
+            for about, period in {("", self.period), *((each.about, each.period) for each in answers)}
+        }
+        # What inhibits may not be evaluated itself this time.
+        keys |= {
+            (self.fingerprint(other, subject), str(self.period))
+            for name, subject in pairs
+            for other in self.rules[name].inhibited_by
+        }
+        self.instances = self.session.instances(keys)
+        at_due = self.standings_at_due(standings, pairs)
+        for name, subject in pairs:
+            for answer in said[name, subject]:
+                self.one(name, subject, answer, at_due.get((name, subject)))
+            if subject not in standings:
+                self.missing(name, subject)
         self.write()
 
-    def fingerprint(self, name: str, subject: str) -> str:
-        return self.group.fingerprint(name, subject, self.engine.tenant)
+    def fingerprint(self, name: str, subject: str, about: str = "") -> str:
+        return self.group.fingerprint(name, subject, self.engine.tenant, about)
 
-    def instance(self, name: str, subject: str) -> Instance:
-        key = (self.fingerprint(name, subject), str(self.period))
-        return self.instances.get(key) or Instance(*key, name, subject, tenant=self.engine.tenant)
+    def instance(self, name: str, subject: str, about: str = "", period: Period | None = None) -> Instance:
+        key = (self.fingerprint(name, subject, about), str(period or self.period))
+        data = {"about": about} if about else {}
+        return self.instances.get(key) or Instance(*key, name, subject, data=data, tenant=self.engine.tenant)
+
+    def asked(self, name: str, standing: Standing | None) -> list[Said]:
+        """What a trigger says of a row, or that it failed; nothing of a row that it is not about."""
+        rule = self.rules[name]
+        zone = self.engine.zone
+        if standing is None or not (self.group.own or rule.concerns(standing)):
+            return []
+        self.report.evaluated += 1
+        try:
+            found = [*rule.decisions(name, standing, self.moment.astimezone(zone), zone)]
+        except Exception as error:
+            # A stranger's trigger may raise anything, and breaks no other.
+            return [Said("", self.period, error=f"{type(error).__name__}: {error}")]
+        said = []
+        for each in found:
+            own = each.step.removeprefix(f"{rule.step}:") if each.step not in rule.step_names else ""
+            why = each.reason if each.code == "TRIGGER_FAILED" else ""
+            said.append(Said(own, each.standing.period, each, why))
+        return said
 
     def standings_at_due(
-        self, standings: Mapping[str, Standing], subjects: Subjects
+        self, standings: Mapping[str, Standing], pairs: Iterable[tuple[str, str]]
     ) -> dict[tuple[str, str], Standing]:
         """How those stood when a deadline was due, about whom it was not decided then."""
+        dues = {name: due for name, rule in self.rules.items() if (due := self.past_due(rule))}
         wanted: dict[dt.datetime, list[tuple[str, str]]] = {}
-        for name, rule in self.group.rules.items():
-            try:
-                due = rule.due_in(self.period, self.engine.zone)
-            except Exception:
-                continue
-            if due is None or rule.evaluate_as_of == "now":
-                continue
-            due = due.astimezone(dt.UTC)
-            if due >= self.now or not self.engine.reads:
-                continue
-            for subject in subjects:
-                names = subjects[subject]
-                if (names is None or name in names) and subject in standings:
-                    data = self.instance(name, subject).data
-                    if not data.get("told") and data.get("due") != due.isoformat():
-                        wanted.setdefault(due, []).append((name, subject))
+        for name, subject in pairs:
+            if name in dues and subject in standings:
+                data = self.instance(name, subject).data
+                if not data.get("told") and data.get("due") != dues[name].isoformat():
+                    wanted.setdefault(dues[name], []).append((name, subject))
         found: dict[tuple[str, str], Standing] = {}
-        for due, pairs in wanted.items():
-            rows = self.engine.rows_at(self.group, self.period, due, {subject for _, subject in pairs})
-            found |= {(name, subject): rows[subject] for name, subject in pairs if subject in rows}
+        for due, late in wanted.items():
+            rows = self.engine.rows_at(self.group, self.period, due, {subject for _, subject in late})
+            found |= {(name, subject): rows[subject] for name, subject in late if subject in rows}
         return found
+
+    def past_due(self, rule: TriggerRule) -> dt.datetime | None:
+        """When a deadline was due whose figures at that moment count; None for any other trigger."""
+        if rule.evaluate_as_of == "now" or not self.engine.reads:
+            return None
+        due = due_or_none(rule, self.period, self.engine.zone)
+        return due.astimezone(dt.UTC) if due is not None and due < self.now else None
 
     # one trigger and one subject
 
-    def one(self, name: str, rule: TriggerRule, standing: Standing, at_due: Standing | None) -> None:
-        """Evaluate one trigger for one subject; if it fails, the others do not."""
-        self.report.evaluated += 1
-        instance = self.instance(name, standing.subject)
-        zone = self.engine.zone
-        try:
-            decision = rule.evaluate(name, standing, self.moment.astimezone(zone), zone)
-            then = None
-            if at_due is not None and decision.scheduled_at is not None:
-                then = rule.evaluate(name, at_due, decision.scheduled_at, zone)
-        except Exception as error:
-            self.failed(name, rule, instance, error)
+    def one(self, name: str, subject: str, said: Said, at_due: Standing | None) -> None:
+        """What comes of what a trigger says of one subject."""
+        rule = self.rules[name]
+        instance = self.instance(name, subject, said.about, said.period)
+        if said.error:
+            self.failed(name, rule, instance, said.error)
+        decision = said.decision
+        if decision is None:
             return
         obstacle = self.obstacle(name, rule, instance, decision)
-        clock = self.engine.clock
+        clock, then = self.engine.clock, None
         try:
+            if at_due is not None and decision.scheduled_at is not None:
+                then = rule.evaluate(name, at_due, decision.scheduled_at, clock.zone)
             made = advance(rule, instance, decision, self.now, clock, at_due=then, obstacle=obstacle)
-        except CalendarCoverageError as error:
-            self.failed(name, rule, instance, error)
+        except Exception as error:
+            self.failed(name, rule, instance, f"{type(error).__name__}: {error}")
             return
         after = made.instance
-        if instance.data.get("failures") or instance.data.get("missing"):
+        if not said.error and (instance.data.get("failures") or instance.data.get("missing")):
             kept = {key: value for key, value in after.data.items() if key not in ("failures", "missing")}
             after = replace(after, data=kept)
-        self.states[standing.subject, name] = after
+        if not said.about:
+            self.states[subject, name] = after
         self.occurrences += made.occurrences
-        if after != instance or made.occurrences or made.over:
+        if not said.error and (after != instance or made.occurrences or made.over):
             self.changed.append((rule, after, replace(made, instance=after)))
 
     def obstacle(
@@ -221,9 +273,8 @@ class Evaluation:
             "COOLDOWN", f"told of it already, cooling down until {until}", until, until.isoformat()
         )
 
-    def failed(self, name: str, rule: TriggerRule, instance: Instance, error: Exception) -> None:
+    def failed(self, name: str, rule: TriggerRule, instance: Instance, why: str) -> None:
         """A trigger that failed is recorded once a day, and tried again."""
-        why = f"{type(error).__name__}: {error}"
         self.report.failures[name] = why
         count = int(instance.data.get("failures", 0)) + 1
         data = {**instance.data, "failures": count}
@@ -237,8 +288,9 @@ class Evaluation:
             )
         )  # fmt: skip
 
-    def missing(self, name: str, rule: TriggerRule, subject: str) -> None:
+    def missing(self, name: str, subject: str) -> None:
         """A subject that is not among the rows: after the second time it counts as gone."""
+        rule = self.rules[name]
         instance = self.instances.get((self.fingerprint(name, subject), str(self.period)))
         if instance is None or instance.state not in RUNNING:
             return

@@ -149,18 +149,19 @@ def fingerprint(decision: Decision, tenant: str = "", generation: int = 0) -> st
     )
 
 
-def fingerprint_of(trigger: str, model: str, subject: str, tenant: str = "", generation: int = 0) -> str:
-    """The same from its parts."""
-    return _digest(
-        {
-            "v": KEY_VERSION,
-            "tenant": tenant,
-            "rule": trigger,
-            "generation": generation,
-            "model": model,
-            "subject": subject,
-        }
-    )
+def fingerprint_of(
+    trigger: str, model: str, subject: str, tenant: str = "", generation: int = 0, about: str = ""
+) -> str:
+    """The same from its parts. about: tells apart the things of which a trigger speaks to one subject."""
+    parts: dict[str, str | int] = {
+        "v": KEY_VERSION,
+        "tenant": tenant,
+        "rule": trigger,
+        "generation": generation,
+        "model": model,
+        "subject": subject,
+    }
+    return _digest({**parts, "about": about} if about else parts)
 
 
 def occurrence_key(decision: Decision, tenant: str = "") -> str:

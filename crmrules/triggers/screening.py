@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crmrules.kpi.period import Period
+from crmrules.triggers.evaluation import due_or_none
 from crmrules.triggers.outbox.protocol import Session
 from crmrules.triggers.outbox.records import Instance
 from crmrules.triggers.trigger import TriggerRule
@@ -37,14 +38,14 @@ def candidates(
     last = bisect_right(keys, period, key=lambda key: key[1])
     found: dict[str, set[str] | None] = {}
     places: dict[str, int] = {}
-    for name, rule in group.rules.items():
+    for name, rule in engine.surrounded(group, now).items():
         figures = card.figures.get(rule.indicator)
         running = [each for each in session.active(name, tenant=engine.tenant) if each.period == str(period)]
         if running and not places:
             places = {subject: row for row, (subject, _) in enumerate(keys[first:last])}
         if figures is None and rule.model is None:
             continue
-        due = _due(rule, period, engine)
+        due = due_or_none(rule, period, engine.zone)
         if due is not None and name not in unswept:
             changed: Iterable[str] = [each.subject for each in running if each.subject in places]
         elif due is not None and due > now:
@@ -56,13 +57,6 @@ def candidates(
             if names is not None:
                 names.add(name)
     return [*found.items()]
-
-
-def _due(rule: TriggerRule, period: Period, engine: Engine) -> dt.datetime | None:
-    try:
-        return rule.due_in(period, engine.zone)
-    except Exception:
-        return None
 
 
 def _changed(

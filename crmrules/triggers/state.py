@@ -93,14 +93,16 @@ def advance(
     nothing new.
     """
     course = _Course(rule, instance, decision, now.astimezone(dt.UTC), clock, obstacle)
-    if course.now >= clock.end_of(decision.standing.period):
+    if course.is_over:
         course.close(at_due)
     elif decision.outcome != "not_due" and decision.outcome != "closed":
-        if course.is_open_deadline:
+        if decision.outcome == "missed":
+            course.settled("missed", decision.code, decision.reason)
+        elif course.is_open_deadline:
             course.settle_deadline(at_due or decision)
         elif decision.outcome == "no_data":
             course.met = False
-        elif course.level:
+        elif course.level or course.stands:
             course.hold()
         else:
             course.fail()
@@ -139,25 +141,38 @@ class _Course:
         self.met = self.level > 0
         self.just_fired = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the period is over; what comes due by a date of its own waits for no period's end."""
+        dated = not self.rule.is_deadline and self.decision.scheduled_at is not None
+        if dated and self.decision.outcome in ("fired", "missed") and not self.data.get("told"):
+            return False
+        return self.now >= self.clock.end_of(self.decision.standing.period)
+
+    @property
+    def stands(self) -> bool:
+        """Whether what fired is about the moment when it was due, whatever came later."""
+        return self.rule.is_deadline and self.rule.evaluate_as_of == "due" and bool(self.data.get("told"))
+
     # what the condition does
 
     def hold(self) -> None:
         """The condition holds."""
+        if self.instance.state == "resolved" and not self.begins_anew():
+            return
         if self.instance.state in ("firing", "recovering"):
             self.change(state="firing")
             self.data.pop("left", None)
-            self.data["level"] = self.level
+            self.data["level"] = max(self.level, int(self.stands))
             if self.level > self.data.get("top", 0):
                 self.announce(self.now)
-            return
-        if self.instance.state == "resolved" and not self.is_rearmed():
             return
         since = self.instance.since or self.now
         slot = self.clock.after(since, self.rule.lasting) if self.rule.lasting else since
         self.wait_or_fire(since, max(slot, self.not_before()))
 
-    def is_rearmed(self) -> bool:
-        """Whether it can fire after it has resolved; a new episode begins where it has fired before."""
+    def begins_anew(self) -> bool:
+        """Whether anything comes of its holding again: a new episode, or the same one going on."""
         told, rearm = self.data.get("told"), self.rule.rearm
         if not told:
             return "due" not in self.data or self.rule.recheck == "on_change"
@@ -168,8 +183,7 @@ class _Course:
         else:
             # The same episode goes on; who was told knows already.
             self.change(state="firing")
-            self.data["level"] = self.level
-            return False
+            return True
         self.data = {name: value for name, value in self.data.items() if name == "due"}
         if pause is not None:
             self.data["pause"] = pause.isoformat()
@@ -276,7 +290,8 @@ class _Course:
     def is_open_deadline(self) -> bool:
         due = self.decision.scheduled_at
         return (
-            due is not None
+            self.rule.is_deadline
+            and due is not None
             and not self.data.get("told")
             and self.data.get("due") != due.astimezone(dt.UTC).isoformat()
         )
@@ -310,9 +325,8 @@ class _Course:
 
     def settled(self, outcome: Outcome, code: str, reason: str) -> None:
         due = self.decision.scheduled_at
-        assert due is not None
         self.note(outcome, code, reason)
-        self.data["due"] = due.astimezone(dt.UTC).isoformat()
+        self.data["due"] = due.astimezone(dt.UTC).isoformat() if due else ""
         self.data.pop("held", None)
         self.change(state="resolved", since=None)
 

@@ -56,6 +56,8 @@ class TriggerRule(Options):
     severity: Severity = "info"
 
     step: ClassVar[str] = "fire"
+    by_time: ClassVar[bool] = False
+    """Whether what it says can change though nothing was saved, as with days without a visit."""
 
     @pydantic.field_validator("tell")
     @classmethod
@@ -105,6 +107,11 @@ class TriggerRule(Options):
     def due_in(self, period: Period, zone: ZoneInfo) -> dt.datetime | None:
         """When a deadline is due in a period; None for what can fire at any time."""
         return None
+
+    @property
+    def is_deadline(self) -> bool:
+        """Whether it is decided once in a period, at its time."""
+        return type(self).due_in is not TriggerRule.due_in
 
     def screen(
         self, figures: Figures, direction: Direction
