@@ -299,7 +299,7 @@ class Evaluation:
             return
         count = int(instance.data.get("missing", 0)) + 1
         if count < MISSING:
-            again = replace(instance, data={**instance.data, "missing": count}, wake=self.now)
+            again = replace(instance, data={**instance.data, "missing": count}, wake=self.now + INSTANT)
             self.changed.append((rule, again, None))
             return
         self.changed.append((rule, replace(instance, state="closed", wake=None), None))

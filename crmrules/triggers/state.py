@@ -128,6 +128,8 @@ class _Course:
         self.rule, self.before, self.decision, self.now = rule, instance, decision, now
         self.clock, self.obstacle = clock, obstacle
         self.instance = instance
+        # Of a trigger that says several things of a subject, each has a step of its own.
+        self.names = rule.step_names if len(rule.step_names) > 1 else (decision.step,)
         self.data: dict[str, Any] = dict(instance.data)
         self.occurrences: list[Occurrence] = []
         self.decisions: dict[str, Decision] = {}
@@ -227,7 +229,7 @@ class _Course:
 
     def steps(self) -> tuple[str, ...]:
         """The steps of the levels that are reached and not announced."""
-        return self.rule.step_names[self.data.get("top", 0) : self.level] or self.rule.step_names[:1]
+        return self.names[self.data.get("top", 0) : self.level] or self.names[:1]
 
     def announce(self, slot: dt.datetime) -> None:
         """Tell of the levels that are new: of the highest, or of each."""
@@ -420,7 +422,7 @@ class _Course:
     def fire_late(self, decision: Decision) -> None:
         end = self.clock.end_of(self.decision.standing.period)
         self.change(fired_at=self.now)
-        for step in self.rule.step_names[max(self.raw, 1) - 1 :][:1]:
+        for step in self.names[max(self.raw, 1) - 1 :][:1]:
             self.tell(step, replace(decision, evaluated_at=self.now), decision.scheduled_at or end)
 
     # writing it down
@@ -460,7 +462,7 @@ class _Course:
                 outcome,
                 code,
                 reason,
-                step or self.rule.step_names[0],
+                step or self.names[0],
                 anchor=f"{outcome}:{code}:{told_apart}",
                 caused_by=caused_by,
                 scheduled_at=due,

@@ -1,12 +1,29 @@
 """What the engine makes of facts and time: fired once, and everything else with its reason."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import BaseModel
 
+from crmrules import Rulebook, Source
 from crmrules.errors import CrmRulesError
-from crmrules.triggers import Behind, Due, Reached, TriggerRule
+from crmrules.kpi.calendar_rule import CalendarRule
+from crmrules.triggers import (
+    KINDS,
+    Answer,
+    Behind,
+    Context,
+    Due,
+    Engine,
+    Reached,
+    Surroundings,
+    TriggerRule,
+)
+from crmrules.triggers.asked import AskedRule
+from crmrules.triggers.custom import trigger
 from crmrules.triggers.outbox import Dirty, MemoryStore
 
 TWENTIETH = Due(day=20, time=dt.time(18))
@@ -148,10 +165,377 @@ def test_where_reading_fails_nothing_that_was_marked_is_lost(host: Any) -> None:
 
 
 def test_without_a_way_to_read_a_tick_says_so() -> None:
-    from crmrules.triggers.engine import Engine
-
     store = MemoryStore()
     store.mark([Dirty("u7")])
     with pytest.raises(CrmRulesError) as caught:
         Engine({"hit": reached()}, store).tick(dt.datetime(2025, 3, 3))
     assert caught.value.code == "T302"
+
+
+# who is told, and when
+
+
+def sent(at: Any, status: str | None = None) -> list[tuple[str, str]]:
+    with at.store.transaction() as session:
+        found = session.deliveries(status=status)
+    return [(each.recipient, each.status) for each in found]
+
+
+def test_b6_quiet_hours_wait_for_the_morning_and_withdraw_what_is_over_by_then(host: Any) -> None:
+    quiet = {"from": "21:00", "to": "08:00"}
+    at = host({"hit": reached(quiet=quiet)})
+    at.book("u7", "100000.00", "2025-03-10T23:29")
+    (delivery,) = at.tick("2025-03-10T23:30").deliveries
+    assert delivery.deliver_after == at.at("2025-03-11T08:00")
+    at.book("u7", "90000.00", "2025-03-11T06:59")
+    (row,) = at.tick("2025-03-11T07:00").occurrences
+    assert (row.outcome, row.code) == ("withdrawn", "CONDITION_NO_LONGER_TRUE")
+    assert sent(at) == [("u7", "withdrawn")]
+    at.book("u7", "100000.00", "2025-03-11T09:00")
+    assert at.fired(at.tick("2025-03-11T09:01")) == [("u7", "hit", "fire")], "nobody had been told yet"
+    assert sent(at) == [("u7", "withdrawn"), ("u7", "waiting")]
+
+
+def test_quiet_hours_are_the_recipients_own(host: Any) -> None:
+    at = host({"hit": reached(quiet={"from": "21:00", "to": "08:00", "release_check": "none"})})
+    at.people = {"u7": {"zone": "Europe/Riga"}, "u8": {"zone": "Europe/Rega"}}
+    for subject in ("u7", "u8"):
+        at.book(subject, "100000.00", "2025-03-10T23:29")
+    found = {each.recipient: each.deliver_after for each in at.tick("2025-03-10T23:30").deliveries}
+    assert found == {"u7": at.at("2025-03-10T23:30"), "u8": at.at("2025-03-11T08:00")}
+    at.book("u8", "90000.00", "2025-03-11T06:59")
+    at.tick("2025-03-11T07:00")
+    assert sent(at, "waiting") == [("u7", "waiting"), ("u8", "waiting")]
+
+
+def test_b7_a_digest_closes_at_its_time(host: Any) -> None:
+    at = host({"hit": reached(digest={"at": "18:00"}, tell=["director"])})
+    at.people = {each: {"director": "u9"} for each in ("u1", "u2", "u3")}
+    at.book("u1", "100000.00", "2025-03-10T17:59:59.900")
+    at.book("u2", "100000.00", "2025-03-10T17:59:59.900")
+    at.tick("2025-03-10T17:59:59.900")
+    at.book("u3", "100000.00", "2025-03-10T18:00:00.000")
+    (envelope,) = [each for each in at.tick("2025-03-10T18:00").deliveries if each.role == "digest"]
+    assert envelope.recipient == "u9"
+    assert [each["subject"] for each in envelope.payload["data"]["members"]] == ["people/u1", "people/u2"]
+    assert at.tick("2025-03-11T17:59").deliveries == []
+    (next_day,) = at.tick("2025-03-11T18:00").deliveries
+    assert len(next_day.payload["data"]["members"]) == 1
+    assert at.tick("2025-03-12T18:00").deliveries == []
+
+
+def test_critical_reminders_wait_for_no_digest_and_withdrawn_ones_are_in_none(host: Any) -> None:
+    digest = {"at": "18:00"}
+    at = host(
+        {"hit": reached(digest=digest), "red": reached(share="90%", digest=digest, severity="critical")}
+    )
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    kinds = {each.occurrence: each.digest for each in at.tick("2025-03-10T10:01").deliveries}
+    assert sorted(each is None for each in kinds.values()) == [False, True]
+    at.book("u7", "95000.00", "2025-03-10T11:00")
+    at.tick("2025-03-10T11:01")
+    assert at.tick("2025-03-10T18:00").deliveries == []
+
+
+def test_what_expires_before_it_may_be_delivered_is_not_delivered(host: Any) -> None:
+    at = host({"hit": reached(quiet={"from": "21:00", "to": "08:00"}, expires="2 hours")})
+    at.book("u7", "100000.00", "2025-03-10T23:29")
+    (delivery,) = at.tick("2025-03-10T23:30").deliveries
+    assert delivery.status == "expired"
+    assert "expired" in str(at.engine.history("u7"))
+
+
+# corrections
+
+
+def delivered(at: Any, when: str) -> None:
+    for each in at.store.lease("mail", at.at(when), seconds=60, most=100):
+        at.store.settle(each, "delivered")
+
+
+def test_a_correction_after_delivery_is_silent_or_tells_those_who_were_told(host: Any) -> None:
+    for option, outcome, told in (("silent", "resolved", 0), ("notify", "retracted", 1)):
+        at = host({"hit": reached(on_correction=option)})
+        at.book("u7", "100000.00", "2025-03-10T10:00")
+        at.tick("2025-03-10T10:01")
+        delivered(at, "2025-03-10T10:02")
+        at.book("u7", "90000.00", "2025-03-10T11:00")
+        report = at.tick("2025-03-10T11:01")
+        assert [each.outcome for each in report.occurrences] == [outcome]
+        assert len(report.deliveries) == told
+        for each in report.deliveries:
+            assert each.payload["type"] == "crmrules.reminder.retracted.v1"
+            assert "does not hold any more: 90,000.00 of 100,000" in each.payload["data"]["message"]
+            (before,) = [it for it in at.store.deliveries.values() if it.status == "delivered"]
+            assert each.payload["data"]["supersedes"] == before.id
+        at.book("u7", "100000.00", "2025-03-10T12:00")
+        assert at.tick("2025-03-10T12:01").occurrences == []
+
+
+def test_the_same_facts_again_change_nothing(host: Any) -> None:
+    at = host({"hit": reached()})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.tick("2025-03-10T10:01")
+    before = dict(at.store.instances)
+    at.store.mark([Dirty("u7", "2025-03", "sent again")])
+    assert at.tick("2025-03-10T10:02").occurrences == []
+    assert at.store.instances == before
+
+
+def test_b4_when_a_customer_changes_hands_each_is_evaluated_by_itself(host: Any) -> None:
+    at = host({"hit": reached()})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.book("u8", "20000.00", "2025-03-10T10:00")
+    assert at.fired(at.tick("2025-03-10T10:01")) == [("u7", "hit", "fire")]
+    at.book("u7", "20000.00", "2025-03-15T10:00")
+    at.book("u8", "100000.00", "2025-03-15T10:00")
+    report = at.tick("2025-03-15T10:01")
+    assert at.fired(report) == [("u8", "hit", "fire")]
+    assert ("withdraw", "withdrawn") in at.outcomes("u7")
+
+
+# what stands in the way
+
+
+def test_a_cooldown_reaches_over_periods_and_ends(host: Any) -> None:
+    at = host({"hit": reached(cooldown="3 days")})
+    at.book("u7", "100000.00", "2025-03-31T10:00")
+    assert at.fired(at.tick("2025-03-31T10:01")) == [("u7", "hit", "fire")]
+    at.book("u7", "100000.00", "2025-04-01T10:00")
+    (row,) = at.tick("2025-04-01T10:01").occurrences
+    assert (row.outcome, row.code) == ("suppressed", "COOLDOWN")
+    assert at.tick("2025-04-01T11:01").occurrences == []
+    assert at.fired(at.tick("2025-04-03T10:01")) == [("u7", "hit", "fire")]
+
+
+def test_a_silence_holds_back_and_what_still_holds_fires_afterwards(host: Any) -> None:
+    at = host({"hit": reached()})
+    id = at.engine.silence(at.at("2025-03-10T00:00"), at.at("2025-03-11T00:00"), subject="u7", reason="away")
+    assert id == at.engine.silence(at.at("2025-03-10T00:00"), at.at("2025-03-11T00:00"), subject="u7")
+    for subject in ("u7", "u8"):
+        at.book(subject, "100000.00", "2025-03-10T10:00")
+    assert at.fired(at.tick("2025-03-10T10:01")) == [("u8", "hit", "fire")]
+    assert at.outcomes() == [("fire", "suppressed")]
+    assert at.fired(at.tick("2025-03-11T00:00")) == [("u7", "hit", "fire")]
+
+
+def test_of_two_that_fire_the_graver_keeps_the_other_silent(host: Any) -> None:
+    at = host({"some": reached(share="50%", inhibited_by=["hit"]), "hit": reached()})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.book("u8", "60000.00", "2025-03-10T10:00")
+    assert at.fired(at.tick("2025-03-10T10:01")) == [("u7", "hit", "fire"), ("u8", "some", "fire")]
+    assert ("fire", "suppressed") in at.outcomes("u7")
+    at.tick("2025-03-10T10:02")
+    assert len(at.outcomes("u7")) == 2, "it is recorded once"
+    at.book("u7", "90000.00", "2025-03-12T10:00")
+    assert ("u7", "some", "fire") in at.fired(at.tick("2025-03-12T10:01"))
+
+
+@pytest.mark.parametrize("inhibited_by", [["hitt"], ["hit"]])
+def test_what_inhibits_has_to_be_another_trigger_of_the_same_model(
+    host: Any, inhibited_by: list[str]
+) -> None:
+    with pytest.raises(CrmRulesError) as caught:
+        host({"hit": reached(inhibited_by=inhibited_by)})
+    assert caught.value.code == "T301"
+
+
+def test_who_acknowledges_is_spared_repeats(host: Any) -> None:
+    at = host({"hit": reached(repeat={"every": "1 day"})})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.tick("2025-03-10T10:01")
+    assert at.fired(at.tick("2025-03-11T10:01")) == [("u7", "hit", "repeat:1")]
+    assert at.engine.acknowledge("u7", "u2", at.at("2025-03-11T12:00")) == 1
+    assert at.engine.acknowledge("u9", "u2", at.at("2025-03-11T12:00")) == 0
+    assert at.fired(at.tick("2025-03-12T10:01")) == []
+    assert "u2 has taken it on" in str(at.engine.history("u7"))
+
+
+def test_an_escalation_tells_its_role(host: Any) -> None:
+    at = host({"half": half(escalation=[{"after": "2 working days", "to": "director"}])})
+    at.people = {"u7": {"director": "u2"}}
+    at.book("u7", "1000.00", "2025-03-10T10:00")
+    at.tick("2025-03-20T18:00")
+    assert at.tick("2025-03-23T18:00").occurrences == []
+    (delivery,) = at.tick("2025-03-24T18:00").deliveries
+    assert (delivery.recipient, delivery.role) == ("u2", "director")
+
+
+# rules and subjects that come and go
+
+
+def test_somebody_who_is_gone_is_not_told_and_not_congratulated(host: Any) -> None:
+    at = host({"hit": reached(quiet={"from": "00:00", "to": "23:59"})})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.tick("2025-03-10T10:01")
+    at.gone.add("u7")
+    at.store.mark([Dirty("u7")])
+    assert at.tick("2025-03-10T10:02").occurrences == []
+    (row,) = at.tick("2025-03-10T10:03").occurrences
+    assert (row.outcome, row.code) == ("withdrawn", "SUBJECT_GONE")
+    assert sent(at) == [("u7", "withdrawn")]
+
+
+def test_a_trigger_that_is_taken_out_ends(host: Any) -> None:
+    at = host({"hit": reached(repeat={"every": "1 day"})})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.tick("2025-03-10T10:01")
+    del at.triggers["hit"]
+    at.start(other=reached(share="500%"))
+    assert at.tick("2025-03-11T10:01").occurrences == []
+    assert {each.state for each in at.store.instances.values() if each.subject == "u7"} == {"closed"}
+    assert sent(at) == [("u7", "withdrawn")]
+
+
+def test_a_new_generation_begins_anew(host: Any) -> None:
+    at = host({"hit": reached()})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.tick("2025-03-10T10:01")
+    at.start(hit=reached(generation=1))
+    assert at.fired(at.tick("2025-03-10T10:02")) == [("u7", "hit", "fire")]
+
+
+def test_s25_two_engines_at_the_same_moment_tell_once(host: Any) -> None:
+    at = host({"half": half()})
+    at.book("u7", "0.00", "2025-03-01T10:00")
+    at.tick("2025-03-01T10:01")
+    first, _ = at.engine, at.start()
+    due = at.at("2025-03-20T18:00:01.170")
+    reports = [first.tick(due), at.engine.tick(due)]
+    assert [len(each.deliveries) for each in reports] == [1, 0]
+
+
+def test_without_anything_a_history_says_so(host: Any) -> None:
+    at = host({"hit": reached()})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.tick("2025-03-10T10:01")
+    assert "nothing has occurred for u8" in str(at.engine.history("u8"))
+    text = str(at.engine.history("u7"))
+    assert "2025-03-10 10:01  hit · 2025-03 · fire fired: sales is 100,000.00" in text
+    assert "→ u7 (subject) by mail: waiting, not before 2025-03-10 10:01" in text
+    assert "now: hit · 2025-03 is firing since 2025-03-10 10:01" in text
+
+
+# triggers that look at records, at calendars, at a whole card
+
+
+def test_a_trigger_over_a_source_finds_its_subjects_itself(host: Any) -> None:
+    @trigger("tests.idle")
+    def idle(context: Context, parameters: BaseModel) -> Answer:
+        days = context.days_between(context.facts.last("visits"), context.today)
+        return Answer.when(days is not None and days >= 5, f"{days} days without a visit", {"days": days})
+
+    visits = Source(
+        name="visits",
+        fields={"customer": {"type": "text", "role": "subject"}, "day": {"type": "date", "role": "date"}},
+    )
+    rows = [{"customer": "ACME", "day": "2025-03-03"}, {"customer": "Bolt", "day": "2025-03-07"}]
+    at = host({"idle": KINDS["tests.idle"](kind="tests.idle", source="visits")})
+    at.options = {"around": lambda as_of: Surroundings.of({"visits": visits}, {"visits": rows})}
+    at.start()
+    assert at.tick("2025-03-07T09:00").occurrences == []
+    assert at.fired(at.tick("2025-03-08T09:00")) == [("ACME", "idle", "fire")]
+    assert at.tick("2025-03-09T09:00").occurrences == []
+    assert at.fired(at.tick("2025-03-12T09:00")) == [("Bolt", "idle", "fire")]
+    rows.append({"customer": "ACME", "day": "2025-03-13"})
+    at.tick("2025-03-13T09:00")
+    assert [outcome for _, outcome in at.outcomes("ACME")] == ["fired", "withdrawn"]
+
+
+def test_what_a_trigger_says_of_several_records_is_remembered_of_each(host: Any) -> None:
+    class PerOrder(AskedRule):
+        kind: str = "per_order"
+
+        def answers(self, context: Context) -> Iterable[Answer]:
+            for record in context.facts.all("orders"):
+                yield Answer.fired(f"order {record['number']}", {}, anchor=str(record["number"]))
+
+    orders = Source(
+        name="orders",
+        fields={"number": {"type": "text", "role": "id"}, "who": {"type": "text", "role": "subject"}},
+    )
+    rows = [{"number": "A1", "who": "u7"}]
+    at = host({"each": PerOrder(source="orders")})
+    at.options = {"around": lambda as_of: Surroundings.of({"orders": orders}, {"orders": rows})}
+    at.start()
+    assert at.fired(at.tick("2025-03-07T09:00")) == [("u7", "each", "fire:A1")]
+    rows.append({"number": "A2", "who": "u7"})
+    assert at.fired(at.tick("2025-03-07T09:05")) == [("u7", "each", "fire:A2")]
+    assert at.tick("2025-03-07T09:10").occurrences == []
+
+
+def test_a_deadline_goes_by_its_calendar(host: Any) -> None:
+    by = {"day": 20, "time": "18:00", "calendar": "ours", "shift": "preceding"}
+    closed = CalendarRule.model_validate({"holidays": ["2025-03-20"]}).calendar()
+    at = host({"half": Behind.model_validate({"indicator": "sales", "share": "50%", "by": by})})
+    at.options = {"around": Surroundings(calendars={"ours": closed})}
+    at.start()
+    at.book("u7", "1000.00", "2025-03-10T10:00")
+    assert at.fired(at.tick("2025-03-19T17:59")) == []
+    assert at.fired(at.tick("2025-03-19T18:00")) == [("u7", "half", "due")]
+
+
+BOOK = """
+zone: Asia/Shanghai
+sources:
+  orders:
+    fields:
+      number: {type: text, role: id}
+      who: {type: text, role: subject}
+      day: {type: date, role: date}
+      amount: money(2)
+measures: {revenue: sum(amount)}
+models:
+  sales: {indicators: {revenue: {target: 100, weight: 1}}}
+triggers:
+  hit: {kind: reached, indicator: revenue, levels: [50%, 100%], rearm: on_resolve}
+  late: {kind: behind, model: sales, indicator: revenue, share: 50%, by: {day: 20, time: "18:00"}}
+"""
+
+
+def test_a_whole_card_gives_what_ticks_give() -> None:
+    book = Rulebook.parse(BOOK)
+    orders: list[dict[str, object]] = []
+    ticking = Engine.of(
+        book,
+        ticked := MemoryStore(),
+        read=lambda request: book.score({"orders": orders}, period=request.period, now=request.as_of),
+    )
+    whole = Engine.of(book, MemoryStore())
+
+    def step(day: int, hour: int, *amounts: tuple[str, str]) -> None:
+        now = dt.datetime(2026, 11, day, hour, tzinfo=ZoneInfo(book.zone))
+        for who, amount in amounts:
+            order = {"number": str(len(orders)), "who": who, "day": f"2026-11-{day:02}", "amount": amount}
+            orders.append(order)
+            ticked.mark([Dirty(who, "2026-11")])
+        found = [ticking.tick(now), whole.evaluate(book.score({"orders": orders}, now=now), now)]
+        rows = [{(each.key, each.outcome) for each in report.occurrences} for report in found]
+        assert rows[0] == rows[1]
+        assert {each.id for each in found[0].deliveries} == {each.id for each in found[1].deliveries}
+
+    step(2, 9, ("Ann", "40.00"), ("Bo", "10.00"))
+    step(3, 9, ("Ann", "10.00"))
+    step(4, 9, ("Ann", "-10.00"), ("Bo", "99.00"))
+    step(5, 9, ("Ann", "70.00"), ("Bo", "-10.00"), ("Cy", "49.99"))
+    step(20, 18)
+    step(21, 9, ("Cy", "0.01"))
+    assert {each.step for each in whole.history("Ann")} >= {"level:50", "level:100"}
+    assert next(iter(whole.history("Cy"))).outcome == "fired"
+
+
+def test_of_a_whole_card_only_what_may_have_changed_is_looked_at() -> None:
+    book = Rulebook.parse(BOOK)
+    rows = [
+        {"number": str(n), "who": f"u{n}", "day": "2026-11-02", "amount": "80.00" if n < 3 else "20.00"}
+        for n in range(50)
+    ]
+    now = dt.datetime(2026, 11, 3, 9, tzinfo=ZoneInfo(book.zone))
+    engine = Engine.of(book, MemoryStore())
+    first = engine.evaluate(book.score({"orders": rows}, now=now), now)
+    assert len(first.intents) == 3
+    assert engine.evaluate(book.score({"orders": rows}, now=now), now).evaluated == 0
+    rows[3]["amount"] = "60.00"
+    third = engine.evaluate(book.score({"orders": rows}, now=now), now)
+    assert [each.subject for each in third.intents] == ["u3"]
+    assert third.evaluated == 1
