@@ -132,11 +132,11 @@ def bind_frame(
     if taken := [name for name in columns if isinstance(name, str) and name.startswith("@")]:
         raise FieldError("F110", f"the frame has a column {shown(taken[0])}", hint="rename it: @ is reserved")
     if figures and (other := through_polars(frame, dict.fromkeys(map(source.column, read)))) is not None:
-        binder = _Binder(source, frames.wrap(other, source.name))
+        binder = _Binder(source, frames.wrap(other.lazy(), source.name))
         selected = binder.selected(names, date, numbered=numbered)
         if not binder.finds_bad():  # which are shown, or set aside, as the host has them
             return BoundFrame(binder.frame.select(*selected), ())
-    if frames.is_relation(frame) and (numbered or not in_sql or _needs_python(source, read, frame)):
+    if frames.is_relation(frame) and (numbered or not in_sql or needs_python(source, read, frame)):
         frame = frames.pulled(
             frame.select(*dict.fromkeys(map(source.column, _with_id(source, read, columns))))
         )
@@ -145,6 +145,36 @@ def bind_frame(
     selected = binder.selected(names, date, numbered=numbered)
     good, quarantined = binder.checked()
     return BoundFrame(good.select(*selected), quarantined)
+
+
+def bind_unchecked(
+    source: Source, frame: frames.Frame, names: Sequence[str], *, month: bool
+) -> tuple[frames.Frame, frames.Frame | None]:
+    """A lazy frame bound without looking at its values, of which none needs Python, and a row that counts
+    those that do not fit, None where all do. The arguments are those of `bind_frame`."""
+    binder = _Binder(source, frame)
+    names = [*dict.fromkeys(names)]
+    selected = binder.selected(names, source.role("date") if month else None, numbered=False)
+    return frame.select(*selected), binder.counts_of_bad()
+
+
+def needs_python(source: Source, names: Iterable[str], frame: frames.Frame) -> bool:
+    """Whether some of the fields are in columns that only Python can read, value by value."""
+    import narwhals as nw
+
+    schema: Any = frame.collect_schema()
+    relation = frames.is_relation(frame)
+    for name in names:
+        field, dtype = source.fields[name], schema[source.column(name)]
+        if field.declared.kind == "text" and dtype in (nw.Categorical, nw.Enum):
+            continue
+        if field.takes_digits and dtype.is_integer():
+            continue
+        if not _is_native(field, dtype) or (relation and dtype == nw.Datetime and dtype.time_unit == "ns"):
+            return True
+        if field.declared.kind == "money" and dtype.is_decimal() and dtype.scale > field.declared.digits:
+            return True
+    return False
 
 
 class Table(NamedTuple):
@@ -169,24 +199,6 @@ def _with_id(source: Source, needed: Iterable[str], columns: Collection[object] 
     id_field = source.role("id")
     known = id_field is not None and (columns is None or source.column(id_field) in columns)
     return [*dict.fromkeys([*([id_field] if id_field and known else []), *needed])]
-
-
-def _needs_python(source: Source, names: Iterable[str], frame: frames.Frame) -> bool:
-    """Whether some of the fields are in columns that only Python can read, value by value."""
-    import narwhals as nw
-
-    schema: Any = frame.collect_schema()
-    for name in names:
-        field, dtype = source.fields[name], schema[source.column(name)]
-        if field.declared.kind == "text" and dtype in (nw.Categorical, nw.Enum):
-            continue
-        if field.takes_digits and dtype.is_integer():
-            continue
-        if not _is_native(field, dtype) or (dtype == nw.Datetime and dtype.time_unit == "ns"):
-            return True
-        if field.declared.kind == "money" and dtype.is_decimal() and dtype.scale > field.declared.digits:
-            return True
-    return False
 
 
 def _is_native(field: Field, dtype: Any, zone: str | None = None) -> bool:
@@ -400,14 +412,19 @@ class _Binder:
             value = frames.days_of_microseconds(value)
         return frames.months_of_days(value)
 
-    def finds_bad(self) -> bool:
-        """Whether some value does not fit."""
+    def counts_of_bad(self) -> frames.Frame | None:
+        """A row that counts the values that do not fit, None where all do."""
         nw = self.nw
         if not self.bad:
-            return False
+            return None
         flags = {f"@{position}": bad for position, bad in enumerate(self.bad.values())}
         counted = [nw.when(bad).then(1).otherwise(0).sum().alias(flag) for flag, bad in flags.items()]
-        return any(frames.rows_of(self.frame.select(*counted))[0].values())
+        return self.frame.select(*counted)
+
+    def finds_bad(self) -> bool:
+        """Whether some value does not fit."""
+        counts = self.counts_of_bad()
+        return counts is not None and any(frames.rows_of(counts)[0].values())
 
     def checked(self) -> tuple[frames.Frame, tuple[BadRow, ...]]:
         """The frame without its bad rows. Raises FieldError at the first one, unless they are set aside."""

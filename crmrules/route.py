@@ -1,25 +1,30 @@
-"""The way of large pandas frames through Polars, which sums several times as fast, to the same figures.
+"""The way of pandas frames and lists of records through Polars, which sums several times as fast, to the same
+figures.
 
 Only the columns that are needed are taken, and only where nothing can change on the way: numbers, dates and
 timestamps of numpy, text, categories of text, and what Arrow or pandas' masked arrays hold. With anything
 else in a needed column, such as decimals or dates as objects, pandas computes by itself, and so it does for
-small frames, where the way costs more than it saves.
+small frames, where the way costs more than it saves. Records go that way where each field has values of one
+Python type, the one that is declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmrules import frames
+from crmrules.fields import Field, Source
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-LEAST_ROWS = 2_000
+LEAST_ROWS = 500
 """From how many rows on the way is taken."""
 
 _alone: ContextVar[bool] = ContextVar("pandas_alone", default=False)
@@ -30,7 +35,8 @@ NUMPY = {"f": (4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
 
 @contextmanager
 def pandas_alone() -> Iterator[None]:
-    """Within it, frames of pandas are computed by pandas, even where Polars is installed.
+    """Within it, frames of pandas are computed by pandas, and records by Python, even where Polars is
+    installed.
 
     >>> with pandas_alone():
     ...     card = book.score({"orders": orders})  # doctest: +SKIP
@@ -42,7 +48,7 @@ def pandas_alone() -> Iterator[None]:
         _alone.reset(token)
 
 
-def through_polars(frame: frames.Frame, columns: Iterable[object]) -> pl.LazyFrame | None:
+def through_polars(frame: frames.Frame, columns: Iterable[object]) -> pl.DataFrame | None:
     """Those columns of a pandas frame in Polars; None where pandas has to compute by itself."""
     if not frame.implementation.is_pandas() or _alone.get() or not frames.installed("polars"):
         return None
@@ -56,7 +62,58 @@ def through_polars(frame: frames.Frame, columns: Iterable[object]) -> pl.LazyFra
         if (series := _taken(host[name])) is None:
             return None
         taken[name] = series
-    return pl.LazyFrame(taken)
+    return pl.DataFrame(taken)
+
+
+def records_through_polars(
+    source: Source, records: Sequence[object], fields: Iterable[str]
+) -> pl.DataFrame | None:
+    """Those fields of records in Polars; None where they have to be looked at one by one."""
+    if len(records) < LEAST_ROWS or _alone.get() or not frames.installed("polars"):
+        return None
+    if {*map(type, records)} != {dict}:
+        return None
+    import polars as pl
+
+    taken = {}
+    for name in fields:
+        host = source.column(name)
+        try:
+            series = _of_values(source.fields[name], [record[host] for record in records])  # type: ignore[index]
+        except (KeyError, OverflowError, TypeError, pl.exceptions.PolarsError):
+            return None
+        if series is None:
+            return None
+        taken[host] = series
+    return pl.DataFrame(taken)
+
+
+def _of_values(field: Field, values: list[Any]) -> pl.Series | None:
+    """The values of a field, None where they are not of the type that it is declared as."""
+    import polars as pl
+
+    kinds = {*map(type, values)} - {type(None)}
+    match field.declared.kind:
+        case "text" if kinds <= {str}:
+            return pl.Series(values, dtype=pl.String)
+        case "number" | "money" if kinds <= {float}:
+            return pl.Series(values, dtype=pl.Float64)
+        case "number" | "money" if kinds <= {int}:
+            return pl.Series(values, dtype=pl.Int64)
+        case "money" if kinds <= {Decimal}:
+            digits = field.declared.digits
+            if any(-value.as_tuple().exponent > digits for value in values if value is not None):
+                return None
+            return pl.Series(values, dtype=pl.Decimal(38, digits))
+        case "date" if kinds <= {dt.date}:
+            return pl.Series(values, dtype=pl.Date)
+        case "date" | "datetime" if kinds <= {dt.datetime} and field.clock == "local":
+            if any(value.tzinfo is not None for value in values if value is not None):
+                return None
+            return pl.Series(values, dtype=pl.Datetime("us"))
+        case "bool" if kinds <= {bool}:
+            return pl.Series(values, dtype=pl.Boolean)
+    return None
 
 
 def _taken(column: pd.Series[Any]) -> pl.Series | None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from crmrules import FieldError, Source, route
-from crmrules.binding import bind_frame
-from crmrules.frames import rows_of, wrap
-from crmrules.route import pandas_alone, through_polars
+from crmrules.binding import bind_frame, bind_records
+from crmrules.frames import carried, rows_of, wrap
+from crmrules.route import pandas_alone, records_through_polars, through_polars
 
 
 def arrow(values: list[Any], of: Any) -> Any:
@@ -113,3 +114,47 @@ def test_a_bad_value_is_named_as_the_host_has_it() -> None:
     assert [row["x"] for row in rows_of(found.frame)] == [100.0]
     (aside,) = found.quarantined
     assert (aside.row, aside.position, aside.record["note"]) == ("A2", 1, "odd")
+
+
+RECORDS: dict[str, tuple[str, list[Any], bool]] = {
+    "text": ("text", ["a", None, "样品"], True),
+    "text and numbers": ("text", ["a", 1, None], False),
+    "numbers": ("number", [1.5, None, float("nan")], True),
+    "whole numbers": ("number", [1, 2**53, None], True),
+    "beyond 64 bits": ("number", [1, 2**70, None], False),
+    "both": ("number", [1, 1.5, None], False),
+    "yes and no": ("number", [True, 1, None], False),
+    "text of numbers": ("number", ["1", "2", None], False),
+    "amounts": ("money(2)", [0.1, 7.39, None], True),
+    "decimals": ("money(2)", [Decimal("0.1"), Decimal("7.39"), None], True),
+    "decimals with more digits": ("money(2)", [Decimal("0.1"), Decimal("7.390"), None], False),
+    "no decimal": ("money(2)", [Decimal("NaN"), Decimal(1), None], False),
+    "dates": ("date", [dt.date(2026, 1, 31), None, dt.date.min], True),
+    "midnights": ("date", [dt.datetime(2026, 1, 31), None, None], True),
+    "dates and midnights": ("date", [dt.datetime(2026, 1, 31), dt.date(2026, 1, 31), None], False),
+    "moments": ("datetime", [dt.datetime(2026, 1, 31, 23, 59, 59, 999_999), None, None], True),
+    "booleans": ("bool", [True, None, False], True),
+    "nothing": ("text", [None, None, None], True),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_records_of_one_type_are_bound_as_one_by_one(name: str) -> None:
+    kind, values, goes = RECORDS[name]
+    source = Source(name="records", fields={"x": kind})
+    records = [{"x": value} for value in values]
+    frame = records_through_polars(source, records, ["x"])
+    assert (frame is not None) is goes
+    if frame is not None:
+        bound = bind_records(source, records, ["x"])
+        found = rows_of(bind_frame(source, frame, ["x"]).frame)
+        assert found == [{"x": carried(row["x"])} for row in bound.rows]
+
+
+def test_what_is_no_dict_with_every_field_is_looked_at_by_itself() -> None:
+    source = Source(name="records", fields={"x": "text"})
+    assert records_through_polars(source, [{"x": "a"}, {"y": "b"}], ["x"]) is None
+    assert records_through_polars(source, [{"x": "a"}, MappingProxyType({"x": "b"})], ["x"]) is None
+    assert records_through_polars(source, [], ["x"]) is None
+    with pandas_alone():
+        assert records_through_polars(source, [{"x": "a"}], ["x"]) is None

@@ -229,9 +229,13 @@ class Feed:
         from crmrules.kpi.of_frames import OfFrames
         from crmrules.kpi.of_records import OfRecords
 
-        of = OfRecords if binding.is_records(data) else OfFrames
         crediting = self.given(tables or {})
-        found = of(self, cut, crediting).totals(data)
+        if binding.is_records(data):
+            records = binding.records_of(data)
+            at_once = OfFrames(self, cut, crediting).at_once(records)
+            found = OfRecords(self, cut, crediting).totals(records) if at_once is None else at_once
+        else:
+            found = OfFrames(self, cut, crediting).totals(data)
         if isinstance(cut.grouping, Keyed) and (odd := cut.grouping.ambiguous(found.subjects)):
             raise RecordError(
                 "M109",

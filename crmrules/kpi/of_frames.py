@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import binding, frames, money
+from crmrules.expr import tree
 from crmrules.expr.column import condition_column, is_in_sql, value_column
 from crmrules.fields import BadRow
 from crmrules.kpi.feed import Cut, Feed, Totals
 from crmrules.kpi.grouping import Grouped, Keyed, Themselves
 from crmrules.kpi.measure import Slot, part
 from crmrules.kpi.period import Period
+from crmrules.kpi.planned import by_plan
 from crmrules.kpi.pulled import ORDERED, Pulled, collapse
 from crmrules.policy.crediting import CREDIT, DAY, Crediting, Line
 from crmrules.policy.tree import rolled_up_columns
+from crmrules.route import records_through_polars
 from crmrules.types import DATE
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from crmrules.kpi.measure import Column
 
 SUBJECT, PERIOD = "@subject", "@period"
+MOST_SURE = money.LARGEST_SUM // money.LARGEST
+"""So many amounts cannot add up to more than whole numbers hold."""
 
 
 @final
@@ -44,11 +49,48 @@ class OfFrames:
         self.single = (crediting is None or crediting.simple) and cut.grouping.levels == 1
 
     def totals(self, data: object) -> Totals:
-        import numpy as np
-
-        nw, feed = self.nw, self.feed
+        groups = by_plan(self, data)
+        if groups is not None:
+            return self.totals_of(groups, {}, ()) or self.refuse(data)
         frame, lines, quarantined = self.counted(data)
         frame = self.by_subject(frame, lines, [])
+        masked, summed = self.summed(frame)
+        groups = frames.collected(summed)
+        if len(groups) and groups["@len"].max() > MOST_SURE:
+            self.refuse_overflow(masked)
+        wanted = [slot for slot in self.feed.slots if self.feed.is_pulled(slot)]
+        pulled = {slot: self.pulled(slot, frame, groups) for slot in wanted}
+        return self.totals_of(groups, pulled, quarantined) or self.refuse(data)
+
+    def at_once(self, records: Sequence[Mapping[str, object]]) -> Totals | None:
+        """The same of records, where Polars can take them; None where each has to be looked at."""
+        if not self.plain:
+            return None
+        fields = dict.fromkeys([*self.read_fields, self.feed.role("date")])
+        frame = records_through_polars(self.feed.source, records, fields)
+        groups = by_plan(self, frame) if frame is not None else None
+        return None if groups is None else self.totals_of(groups, {}, ())
+
+    def totals_of(
+        self, groups: nw.DataFrame[Any], pulled: dict[Slot, Pulled], quarantined: tuple[BadRow, ...]
+    ) -> Totals | None:
+        """The totals of sums by subject and period; None if a record counts that lacks one of them."""
+        import numpy as np
+
+        subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
+        if groups[SUBJECT].null_count() or (periods != np.floor(periods)).any():
+            return None
+        slots = {
+            slot: collapse(slot.operation, pulled[slot].groups, pulled[slot].values, len(groups))
+            if slot in pulled
+            else self.read(slot, f"@{position}", groups)
+            for position, slot in enumerate(self.feed.slots)
+        }
+        return Totals(subjects, periods.astype(np.int64), slots, pulled, quarantined)
+
+    def summed(self, frame: frames.Frame) -> tuple[frames.Frame, frames.Frame]:
+        """What each record adds to the slots, and the sums by subject and period."""
+        nw, feed = self.nw, self.feed
         columns: list[Expr] = []
         sums: list[Expr] = []
         for position, slot in enumerate(feed.slots):
@@ -58,20 +100,7 @@ class OfFrames:
                 sums += self.elementary(slot, name)
         sums.append(nw.len().alias("@len"))
         masked = frame.select(SUBJECT, PERIOD, *columns)
-        groups = frames.collected(masked.group_by(SUBJECT, PERIOD).agg(*sums))
-        subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
-        if groups[SUBJECT].null_count() or (periods != np.floor(periods)).any():
-            self.refuse(data)
-        if len(groups) and groups["@len"].max() > money.LARGEST_SUM // money.LARGEST:
-            self.refuse_overflow(masked)
-        pulled = {slot: self.pulled(slot, frame, groups) for slot in feed.slots if feed.is_pulled(slot)}
-        slots = {
-            slot: collapse(slot.operation, pulled[slot].groups, pulled[slot].values, len(groups))
-            if slot in pulled
-            else self.read(slot, f"@{position}", groups)
-            for position, slot in enumerate(feed.slots)
-        }
-        return Totals(subjects, periods.astype(np.int64), slots, pulled, quarantined)
+        return masked, masked.group_by(SUBJECT, PERIOD).agg(*sums)
 
     def counted(
         self, data: object, *, located: bool = False
@@ -80,15 +109,30 @@ class OfFrames:
 
         located: with what names a record in an error.
         """
-        nw, feed, cut = self.nw, self.feed, self.cut
-        date, id_field = feed.role("date"), feed.source.role("id")
-        by_day = cut.periods.needs_days
-        dated = by_day or cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
-        wanted = [*feed.fields, *([date] if dated else []), *([id_field] if located and id_field else [])]
+        id_field = self.feed.source.role("id")
         bound = binding.bind_frame(
-            feed.source, data, wanted, month=not by_day, numbered=located, in_sql=self.in_sql, figures=True
+            self.feed.source,
+            data,
+            [*self.read_fields, *([id_field] if located and id_field else [])],
+            month=not self.cut.periods.needs_days,
+            numbered=located,
+            in_sql=self.in_sql,
+            figures=True,
         )
-        frame = bound.frame
+        return *self.of_bound(bound.frame), bound.quarantined
+
+    @property
+    def read_fields(self) -> list[str]:
+        """The fields that the pass reads."""
+        cut = self.cut
+        dated = cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
+        dated = dated or cut.periods.needs_days
+        return [*self.feed.fields, *([self.feed.role("date")] if dated else [])]
+
+    def of_bound(self, frame: frames.Frame) -> tuple[frames.Frame, list[Line]]:
+        """The records of a bound frame that count in the cut, as `counted` gives them."""
+        nw, feed, cut = self.nw, self.feed, self.cut
+        date = feed.role("date")
         lines = [Line(feed.role("subject"), CREDIT, False)]
         if self.crediting is not None:
             frame, lines = self.crediting.credited(self.crediting.derive(frame))
@@ -105,23 +149,30 @@ class OfFrames:
             frame = frame.filter((nw.col(PERIOD) == cut.period.index) | nw.col(PERIOD).is_null())
         if cut.through:
             frame = frame.filter((nw.col(PERIOD) <= cut.through.index) | nw.col(PERIOD).is_null())
-        return frame, lines, bound.quarantined
+        return frame, lines
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is looked up: the first rule that matches decides, for the record's subject."""
+        return (
+            self.single
+            and isinstance(self.cut.grouping, Themselves)
+            and not self.cut.periods.needs_days
+            and not (self.crediting and self.crediting.adding)
+        )
+
+    @property
+    def nodes(self) -> list[tree.Node]:
+        """The expressions that a plain pass computes."""
+        nodes = [node for slot in self.feed.slots for node in (slot.argument, slot.where) if node is not None]
+        levels = self.crediting.levels if self.crediting is not None else []
+        return [*nodes, *(condition.tree for level in levels for condition in level.conditions)]
 
     @property
     def in_sql(self) -> bool:
         """Whether DuckDB can run the pass; it calls no Python, and every place for a payee would read the
         records once more."""
-        crediting = self.crediting
-        nodes = [node for slot in self.feed.slots for node in (slot.argument, slot.where) if node is not None]
-        if crediting is not None:
-            nodes += [condition.tree for level in crediting.levels for condition in level.conditions]
-        return (
-            self.single
-            and isinstance(self.cut.grouping, Themselves)
-            and not self.cut.periods.needs_days
-            and not (crediting and crediting.adding)
-            and all(map(is_in_sql, nodes))
-        )
+        return self.plain and all(map(is_in_sql, self.nodes))
 
     def dated(self, frame: frames.Frame, date: str) -> frames.Frame:
         """The frame with the period of each record, without those after the cut's last day."""
@@ -288,7 +339,9 @@ class OfFrames:
         values = groups[name]
         # DuckDB adds whole numbers up in 128 bits.
         whole = (values.dtype.is_integer() or values.dtype.is_decimal()) and slot.operation != "count"
-        return values.cast(self.nw.Int64).to_numpy() if whole else _array(values)
+        if not whole:
+            return _array(values)
+        return (values if values.dtype == self.nw.Int64 else values.cast(self.nw.Int64)).to_numpy()
 
     def refuse(self, data: object) -> NoReturn:
         """Say which record counts and has no subject, no group or no date: the first of them."""
@@ -351,4 +404,5 @@ def _array(values: nw.Series[Any]) -> NDArray[np.float64]:
     import narwhals as nw
     import numpy as np
 
-    return np.asarray(values.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    values = values if values.dtype == nw.Float64 else values.cast(nw.Float64)
+    return np.asarray(values.to_numpy(), dtype=np.float64)
