@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from crmrules import frames, money
 from crmrules.errors import FieldError, shown
 from crmrules.fields import BadRow, Field, Source, bind_record
+from crmrules.plain import bound_plainly
 from crmrules.route import through_polars
 from crmrules.types import LARGEST_INTEGER, Scalar, Unfit
 
@@ -61,11 +62,19 @@ def bind_records(
 ) -> BoundRecords:
     """Records, one dict each. Raises FieldError for a record that does not fit, or sets it aside."""
     names = _with_id(source, needed)
+    records = [*records]
+    id_field = source.role("id")
+    if all(type(record) is dict for record in records):
+        plain = bound_plainly(source, records, names)
+        if plain is not None:
+            places = [*range(len(records))]
+            column = source.column(id_field) if id_field else ""
+            named = [record.get(column, at) for at, record in enumerate(records)] if id_field else places
+            return BoundRecords(plain, named, places, ())
     rows: list[dict[str, Scalar]] = []
     ids: list[object] = []
     positions: list[int] = []
     bad: list[BadRow] = []
-    id_field = source.role("id")
     for position, record in enumerate(records):
         if not isinstance(record, Mapping):
             raise FieldError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import decimal
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
@@ -41,6 +41,10 @@ class NotMoney(ValueError):
     """An amount that cannot be carried exactly; `str()` says why."""
 
 
+_MOST_PLACES = 16
+"""How many places before the point an amount in smallest units may have to be looked at closely."""
+
+
 def scaled(value: float | Decimal, digits: int, *, rounding: Rounding = "error") -> int:
     """An amount in smallest units: 12.34 with 2 digits is 1234.
 
@@ -68,6 +72,22 @@ def scaled(value: float | Decimal, digits: int, *, rounding: Rounding = "error")
     if rounding == "error" and rounded != exact:
         raise NotMoney(f"it has more than {digits} decimals")
     return _within(int(rounded.scaleb(digits, _CONTEXT)))
+
+
+def scaled_decimals(values: Iterable[Decimal | None], digits: int) -> list[int | None] | None:
+    """A column of decimals as `scaled` gives each; None where one of them does not fit as it is."""
+    found: list[int | None] = []
+    for value in values:
+        if value is None:
+            found.append(None)
+            continue
+        moved = value.scaleb(digits, _CONTEXT)
+        if not moved.is_finite() or moved.adjusted() > _MOST_PLACES or (units := int(moved)) != moved:
+            return None
+        if not -LARGEST <= units <= LARGEST:
+            return None
+        found.append(units)
+    return found
 
 
 def _scaled_float(value: float, digits: int, rounding: Rounding) -> int:

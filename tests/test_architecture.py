@@ -12,7 +12,19 @@ PACKAGE = Path(__file__).parents[1] / "crmrules"
 
 FRONT = "crmrules/__init__.py"
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "document", "types", "money", "tables", "fields", "files", "frames", "route", "binding"),
+    (
+        "errors",
+        "document",
+        "types",
+        "money",
+        "tables",
+        "fields",
+        "files",
+        "frames",
+        "route",
+        "plain",
+        "binding",
+    ),
     ("expr",),
     ("policy",),
     ("kpi",),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NoReturn
 
 from crmrules.expr import tree
@@ -54,16 +55,8 @@ def compile_first(
     conditions: Sequence[Checked], *, bound: bool = True
 ) -> Callable[[Mapping[str, object]], int]:
     """A function from a record to the position of the first condition that is true, or how many there are."""
-    schema = {name: each.schema[name] for each in conditions for name in each.fields}
-    together = Checked(
-        tree.Constant(None),
-        "",
-        {key: found for each in conditions for key, found in each.types.items()},
-        {key: found for each in conditions for key, found in each.operands.items()},
-        tuple(schema),
-        schema,
-        sum(each.cost for each in conditions),
-    )
+    together = _together(conditions)
+    schema = together.schema
     writer = Writer(together)
     lines = ["def evaluate(record):", *_reading(writer)]
     if not bound:
@@ -76,6 +69,44 @@ def compile_first(
     return _compiled(together, lines, writer.constants)  # type: ignore[return-value]
 
 
+def compile_masked(
+    parts: Sequence[tuple[Checked | None, Checked | None]],
+) -> Callable[[Mapping[str, object]], Sequence[Scalar]]:
+    """A function from a bound record to a value for each condition and expression: None where the condition
+    is not true. Without a condition it always is; without an expression the value is 1.0."""
+    every = [each for pair in parts for each in pair if each is not None]
+    together = _together(every)
+    writer = Writer(together)
+    lines = ["def evaluate(record):", *_reading(writer)]
+    for position, (where, argument) in enumerate(parts):
+        inner = [f"v{position} = {writer.value(argument.tree).text if argument is not None else '1.0'}"]
+        inner = [*writer.ahead, *inner]
+        writer.ahead.clear()
+        if where is not None:
+            test = writer.true(where.tree)
+            inner = [*writer.ahead, f"v{position} = None", f"if {test}:", *_indented(inner)]
+            writer.ahead.clear()
+        lines += _indented(inner)
+    listed = ", ".join(f"v{position}" for position in range(len(parts)))
+    lines.append(f"    return ({listed}{',' if len(parts) == 1 else ''})")
+    return _compiled(together, lines, writer.constants)  # type: ignore[return-value]
+
+
+def _together(parts: Sequence[Checked]) -> Checked:
+    """Several checked trees as one that reads what all of them read."""
+    schema = {name: each.schema[name] for each in parts for name in each.fields}
+    return Checked(
+        tree.Constant(None),
+        "",
+        {key: found for each in parts for key, found in each.types.items()},
+        {key: found for each in parts for key, found in each.operands.items()},
+        tuple(schema),
+        schema,
+        sum(each.cost for each in parts),
+    )
+
+
+@lru_cache(maxsize=4096)
 def compile_many(checked: Checked) -> EvaluateMany:
     """A function from one list of values for each name of `checked.fields` to a list of results."""
     writer = Writer(checked)

@@ -8,7 +8,7 @@ by one (`of_records`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
@@ -17,13 +17,14 @@ from crmrules.errors import RecordError, shown
 from crmrules.expr import tree
 from crmrules.expr.aggregate import lower
 from crmrules.expr.check import Checked, Schema, check
+from crmrules.expr.scalar import compile_masked
 from crmrules.fields import BadRow, Source
 from crmrules.kpi.grouping import SEPARATOR, Grouping, Keyed, Themselves
-from crmrules.kpi.measure import Aggregated, Credits, Slot, aggregated
+from crmrules.kpi.measure import Aggregated, Credits, Slot, aggregated, part
 from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.pulled import ORDERED, PULLED, SINGLE, Pulled, tied
 from crmrules.policy.crediting import Crediting
-from crmrules.types import Type
+from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,6 +123,7 @@ class Feed:
         self.checks: dict[Slot, Checked] = {}
         self.kept: set[Slot] = set()
         self.keys: tuple[str, ...] = ()
+        self._values: tuple[int, Callable[[Mapping[str, object]], Sequence[Scalar]]] | None = None
 
     def empty(self) -> Feed:
         """The same source, policy and fields without aggregates."""
@@ -162,6 +164,21 @@ class Feed:
     def slots(self) -> list[Slot]:
         """The different slots of all aggregates."""
         return [*dict.fromkeys(slot for found in self.parts.values() for slot in found.slots)]
+
+    @property
+    def values_of_records(self) -> Callable[[Mapping[str, object]], Sequence[Scalar]]:
+        """From a bound record to what it brings to each slot, None where it brings nothing."""
+        slots = tuple(self.slots)
+        if self._values is None or self._values[0] != len(slots):
+            parts = [
+                (
+                    part(self.checks[slot], slot.where) if slot.where is not None else None,
+                    part(self.checks[slot], slot.argument) if slot.argument is not None else None,
+                )
+                for slot in slots
+            ]
+            self._values = len(slots), compile_masked(parts)
+        return self._values[1]
 
     def role(self, role: str) -> str:
         """The field with a role. Raises RecordError (M101) if the source declares none."""

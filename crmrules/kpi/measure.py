@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, assert_never, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from pydantic import BaseModel
 
@@ -132,39 +132,6 @@ def part(checked: Checked, node: tree.Node) -> Checked:
     """A part of a checked expression about single records, by itself."""
     names = tree.names(node)
     return Checked(node, checked.text, checked.types, checked.operands, names, checked.schema, checked.cost)
-
-
-@final
-class Tally:
-    """The slots of one subject and period, record by record, in plain Python."""
-
-    __slots__ = ("number", "seen", "values")
-
-    def __init__(self, slots: int, number: int = 0) -> None:
-        self.number = number
-        self.values: list[Scalar] = [None] * slots
-        self.seen: dict[int, set[Scalar]] = {}
-
-    def add(self, position: int, operation: Operation, value: Scalar) -> None:
-        """Take one record's value in, what is summed already credited; the caller has seen to it that the
-        record is meant."""
-        before = self.values[position]
-        match operation:
-            case "count":
-                self.values[position] = (before or 0.0) + 1.0  # type: ignore[operator]
-            case "sum" | "total":
-                self.values[position] = value if before is None else before + value  # type: ignore[operator]
-            case "min":
-                self.values[position] = value if before is None else min(before, value)  # type: ignore[type-var]
-            case "max":
-                self.values[position] = value if before is None else max(before, value)  # type: ignore[type-var]
-            case "distinct":
-                self.seen.setdefault(position, set()).add(value)
-                self.values[position] = float(len(self.seen[position]))
-            case "median" | "stddev" | "first" | "last":
-                raise AssertionError("pulled values are not tallied")
-            case _:
-                assert_never(operation)
 
 
 def delivered_column(column: Column, of: Type) -> list[Scalar]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules import binding, frames, money
-from crmrules.expr.check import Checked
-from crmrules.expr.scalar import compile_first, compile_record
 from crmrules.kpi.feed import Cut, Feed, Key, Totals, is_later
-from crmrules.kpi.grouping import Keyed
-from crmrules.kpi.measure import Slot, Tally, part
+from crmrules.kpi.grouping import Grouped, Keyed, Themselves
+from crmrules.kpi.measure import Slot
 from crmrules.kpi.period import Period
 from crmrules.kpi.pulled import ORDERED, Pulled, collapse
 from crmrules.policy.crediting import Crediting, Decided
@@ -42,40 +40,77 @@ class OfRecords:
         feed = self.feed
         bound = binding.bind_records(feed.source, data, [*feed.fields, feed.role("date")])
         slots = feed.slots
-        steps = [(slot.operation, *_functions(feed.checks[slot], slot)) for slot in slots]
-        tallies: dict[Key, Tally] = {}
+        summed = [slot.operation == "sum" for slot in slots]
         single: dict[Slot, Singles] = {slot: [] for slot in slots if feed.is_pulled(slot)}
+        singles = [single.get(slot) for slot in slots]
+        # For each slot the groups, and what each of them gets, in the order of the records.
+        members: list[list[int]] = [[] for _ in slots]
+        added: list[list[Any]] = [[] for _ in slots]
+        groups: dict[Key, int] = {}
+        values_of = feed.values_of_records
         for row, credits, keys in self.counted(bound):
-            touched = {key: tallies.setdefault(key, Tally(len(slots), len(tallies))) for key in keys}
-            for position, (operation, meant, value) in enumerate(steps):
-                if meant(row) != 0 or (found := value(row)) is None:
+            whole = len(credits) == 1 and credits[0].share == 1.0
+            touched = [(groups.setdefault(key, len(groups)), at) for key, at in keys.items()]
+            for position, found in enumerate(values_of(row)):
+                if found is None:
                     continue
-                parts = shared(found, credits) if operation == "sum" else []
-                for key, tally in touched.items():
-                    if operation == "sum":
-                        for at in keys[key]:
-                            tally.add(position, "total", parts[at])
-                    elif slots[position] in single:
-                        single[slots[position]].append((row, tally.number, found))
-                    else:
-                        tally.add(position, operation, found)
+                if summed[position]:
+                    parts = (found,) if whole else shared(found, credits)
+                    for group, at in touched:
+                        members[position] += (group,) * len(at)
+                        added[position] += [parts[part] for part in at]
+                elif (listed := singles[position]) is not None:
+                    listed += [(row, group, found) for group, _ in touched]
+                else:
+                    for group, _ in touched:
+                        members[position].append(group)
+                        added[position].append(found)
         columns: dict[Slot, Column] = {}
         pulled = {slot: self.pulled(slot, found) for slot, found in single.items()}
         for position, slot in enumerate(slots):
             if slot in pulled:
                 of_groups = pulled[slot].groups, pulled[slot].values
-                columns[slot] = collapse(slot.operation, *of_groups, len(tallies))
-                continue
-            values = [frames.carried(tally.values[position]) for tally in tallies.values()]
-            if feed.sums_money(slot):
-                for (group, index), tally in tallies.items():
-                    units = tally.values[position]
-                    if isinstance(units, int) and abs(units) > money.LARGEST_SUM:
-                        feed.refuse_sum(group, Period(self.cut.periods, index))
-            columns[slot] = self.read(slot, values)
-        periods = np.array([index for _, index in tallies], dtype=np.int64)
-        subjects = [subject for subject, _ in tallies]
+                columns[slot] = collapse(slot.operation, *of_groups, len(groups))
+            else:
+                columns[slot] = self.reduced(slot, members[position], added[position], [*groups])
+        periods = np.array([index for _, index in groups], dtype=np.int64)
+        subjects = [subject for subject, _ in groups]
         return Totals(subjects, periods, columns, pulled, bound.quarantined)
+
+    def reduced(self, slot: Slot, members: list[int], added: list[Any], groups: Sequence[Key]) -> Column:
+        """A slot's value for each group; a sum, count or total that saw nothing is 0."""
+        import numpy as np
+
+        place = np.array(members, dtype=np.int64)
+        if slot.operation == "distinct":
+            seen = {*zip(members, added, strict=True)}
+            return np.bincount(
+                np.array([group for group, _ in seen], dtype=np.int64), minlength=len(groups)
+            ).astype(np.float64)
+        if self.feed.sums_money(slot):
+            if len(added) > money.LARGEST_SUM // money.LARGEST:
+                self.refuse_overflow(members, added, groups)
+            units = np.zeros(len(groups), dtype=np.int64)
+            np.add.at(units, place, np.array(added, dtype=np.int64))
+            return units
+        values = np.array([frames.carried(each) for each in added], dtype=np.float64)
+        if slot.operation in ("min", "max"):
+            smaller = slot.operation == "min"
+            found = np.full(len(groups), np.inf if smaller else -np.inf)
+            (np.minimum if smaller else np.maximum).at(found, place, values)
+            return np.where(np.isfinite(found), found, np.nan)
+        found = np.zeros(len(groups))
+        np.add.at(found, place, values)
+        return found
+
+    def refuse_overflow(self, members: list[int], added: list[int], groups: Sequence[Key]) -> None:
+        """Raise RecordError if amounts add up to more than whole numbers hold."""
+        sums = [0] * len(groups)
+        for group, units in zip(members, added, strict=True):
+            sums[group] += units
+        for (subject, index), units in zip(groups, sums, strict=True):
+            if abs(units) > money.LARGEST_SUM:
+                self.feed.refuse_sum(subject, Period(self.cut.periods, index))
 
     def counted(
         self, bound: binding.BoundRecords
@@ -84,33 +119,57 @@ class OfRecords:
         gets."""
         feed, cut = self.feed, self.cut
         date = feed.role("date")
+        # Most days and many decisions recur. What is kept holds the decision, so that its `id` stays its own.
+        constant = isinstance(cut.grouping, Themselves | Grouped) and (
+            self.crediting is None or self.crediting.simple
+        )
+        counting: dict[int, tuple[list[Credit], list[tuple[str, ...]], Decided]] = {}
+        placed: dict[tuple[int, int], dict[Key, tuple[int, ...]]] = {}
+        indexes: dict[dt.date, int | None] = {}
         for row, where, decided in self.decided(bound):
-            credits = [each for each in decided.credits if each.share > 0.0 and feed.meant(each.overlay)]
+            known = counting.get(id(decided)) if constant else None
+            day = decided.day or row[feed.day]
+            if known is None:
+                some = [each for each in decided.credits if each.share > 0.0 and feed.meant(each.overlay)]
+                on = day if isinstance(day, dt.date) else dt.date.max
+                known = some, [cut.grouping.of(each.to, on, row) for each in some], decided
+                if constant:
+                    counting[id(decided)] = known
+            credits, lines, _ = known
             if not credits:
                 continue
-            day = decided.day or row[feed.day]
-            known = day if isinstance(day, dt.date) else dt.date.max
-            lines = [cut.grouping.of(each.to, known, row) for each in credits]
-            lost = credits[lines.index(()) if () in lines else 0].to
             if not isinstance(day, dt.date):
+                lost = credits[lines.index(()) if () in lines else 0].to
                 feed.refuse(where, lost, dated=False)
             plain_day = day.date() if isinstance(day, dt.datetime) else day
-            index = cut.periods.index_of(plain_day)
-            if is_later(cut.until, plain_day, row[date]) or not cut.holds(index, plain_day):
+            if plain_day not in indexes:
+                indexes[plain_day] = cut.periods.index_of(plain_day)
+            index = indexes[plain_day]
+            if (cut.until and is_later(cut.until, plain_day, row[date])) or not cut.holds(index, plain_day):
                 continue
             if index is None:
                 feed.refuse_gap(where, plain_day, cut.periods)
             if () in lines:
                 key = cut.grouping.missing(row) if isinstance(cut.grouping, Keyed) else None
-                feed.refuse(where, lost, dated=True, key=key)
-            yield row, credits, {(member, index): at for member, at in rolled_up(lines).items()}
+                feed.refuse(where, credits[lines.index(())].to, dated=True, key=key)
+            place = id(decided), index
+            keys = placed.get(place) if constant else None
+            if keys is None:
+                keys = {(member, index): at for member, at in rolled_up(lines).items()}
+                if constant:
+                    placed[place] = keys
+            yield row, credits, keys
 
     def decided(self, bound: binding.BoundRecords) -> Iterator[tuple[Row, object, Decided]]:
         """Each record with what is decided of it."""
         if self.crediting is None:
             subject = self.feed.role("subject")
+            each: dict[Scalar, Decided] = {}
             for row, where in zip(bound.rows, bound.ids, strict=True):
-                yield row, where, Decided((), (Credit(row[subject], 1.0),))  # type: ignore[arg-type]
+                who = row[subject]
+                if who not in each:
+                    each[who] = Decided((), (Credit(who, 1.0),))  # type: ignore[arg-type]
+                yield row, where, each[who]
             return
         self.crediting.derive_records(bound.rows)
         yield from zip(bound.rows, bound.ids, self.crediting.decide_all(bound.rows, bound.ids), strict=True)
@@ -132,15 +191,6 @@ class OfRecords:
         array = np.array(values, dtype=object if text else np.float64)
         return Pulled(members, array)
 
-    def read(self, slot: Slot, values: list[Any]) -> Column:
-        """A slot's values for each group; a sum, count or total that saw nothing is 0."""
-        import numpy as np
-
-        if slot.operation in ("min", "max"):
-            return np.array(values, dtype=np.float64)
-        whole = self.feed.sums_money(slot)
-        return np.array([value or 0 for value in values], dtype=np.int64 if whole else np.float64)
-
 
 def shared(value: Scalar, credits: Sequence[Credit]) -> list[Any]:
     """What each credit gets of a value: money to the cent, what is within the whole by largest remainder."""
@@ -154,15 +204,3 @@ def shared(value: Scalar, credits: Sequence[Credit]) -> list[Any]:
 
 def _placed(value: Scalar) -> tuple[bool, Any]:
     return value is not None, value
-
-
-def _functions(
-    checked: Checked, slot: Slot
-) -> tuple[Callable[[Mapping[str, object]], int], Callable[[Mapping[str, object]], Scalar]]:
-    meant = compile_first([part(checked, slot.where)]) if slot.where is not None else lambda row: 0
-    value = (
-        compile_record(part(checked, slot.argument), bound=True)
-        if slot.argument is not None
-        else lambda row: 1.0
-    )
-    return meant, value

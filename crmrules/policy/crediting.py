@@ -218,9 +218,25 @@ class Crediting:
 
     def decide_all(self, rows: Sequence[Row], ids: Sequence[object]) -> list[Decided]:
         """What is decided of bound records, returns by what they take back."""
+        if self.simple:
+            return self._decide_simply(rows)
         if self.policy.returns is None:
             return [self.decide(row, record) for row, record in zip(rows, ids, strict=True)]
         return self.taking_back.records(rows, ids, self.decide)
+
+    def _decide_simply(self, rows: Sequence[Row]) -> list[Decided]:
+        """The same where the first match gives a constant share to the subject: a value for each of both."""
+        first, shares, owner = self.levels[0].first, self.levels[0].shares, self.whom.fields
+        known: dict[tuple[int, Scalar], Decided] = {}
+        found = []
+        for row in rows:
+            key = first(row), row[owner[0]] if owner else None
+            decided = known.get(key)
+            if decided is None:
+                credit = Credit(key[1], shares[key[0]])  # type: ignore[arg-type]
+                decided = known[key] = Decided(((key[0],),), (credit,))
+            found.append(decided)
+        return found
 
     @cached_property
     def taking_back(self) -> TakingBack:

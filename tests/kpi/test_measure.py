@@ -8,7 +8,6 @@ import pytest
 
 from crmrules import ExpressionError, Measure, Model, Source
 from crmrules.kpi.feed import Feed
-from crmrules.kpi.measure import Tally
 from crmrules.kpi.score import Plan
 
 SOURCE = Source(
@@ -92,20 +91,3 @@ def test_a_mean_of_money_is_in_the_unit_of_the_amounts() -> None:
     column = found.column({total: np.array([301, 0]), count: np.array([2, 0])})
     assert column[0] == 1.505
     assert np.isnan(column[1])
-
-
-def tallied(operation: str, values: list[object]) -> object:
-    tally = Tally(1)
-    for value in values:
-        tally.add(0, operation, value)
-    return tally.values[0]
-
-
-def test_a_tally_adds_counts_and_compares() -> None:
-    assert tallied("sum", [1.5, 2.0]) == 3.5
-    assert tallied("total", [1.5, 2.0]) == 3.5
-    assert tallied("count", ["a", "b", "a"]) == 3
-    assert tallied("distinct", ["a", "b", "a"]) == 2
-    assert tallied("min", [3.0, -1.0, 2.0]) == -1
-    assert tallied("max", [3.0, -1.0, 2.0]) == 3
-    assert tallied("max", []) is None
