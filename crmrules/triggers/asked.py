@@ -19,6 +19,7 @@ from crmrules.kpi.standing import Standing
 from crmrules.triggers.context import Answer, Context, Surroundings
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.facts import SUBJECT, SubjectFacts, field_of
+from crmrules.triggers.offset import Offset
 from crmrules.triggers.trigger import TriggerRule, period_state
 
 OWNER = "owner"
@@ -30,7 +31,7 @@ class AskedRule(TriggerRule):
     It is asked about the rows of a card where it has a model or an indicator. Where it has a source alone,
     about every subject that the records name.
 
-    by: the field of the source that names the subject, if it is not the one with the role `subject`; a
+    about: the field of the source that names the subject, if it is not the one with the role `subject`; a
     customer is as good a subject as a salesperson. owner: the field that names whoever is in charge, which
     gives the roles `owner` and those around them, such as their `manager`. period: what reminders about a
     source's subjects are counted by. calendar: the name of the one that knows the working days.
@@ -38,7 +39,7 @@ class AskedRule(TriggerRule):
 
     indicator: str = ""
     source: str | None = None
-    by: str | None = None
+    about: str | None = None
     owner: str | None = None
     period: DeclaredPeriods = CalendarPeriods(unit="month")
     calendar: str | None = None
@@ -53,7 +54,7 @@ class AskedRule(TriggerRule):
 
     def subjects(self, around: Surroundings) -> Iterable[str]:
         """Whom it is asked about where it has no model."""
-        return around.facts.by(self.source, self.by) if self.source else ()
+        return around.facts.by(self.source, self.about) if self.source else ()
 
     @property
     def by_source(self) -> bool:
@@ -80,7 +81,7 @@ class AskedRule(TriggerRule):
         if not self.by_source:
             return
         open_now = self.period.of(now.astimezone(zone).date())
-        what = self.by or SUBJECT
+        what = self.about or SUBJECT
         for subject in sorted({*self.subjects(self._around)}):
             yield Standing(what, subject, open_now, {}, people=self._people(subject))
 
@@ -157,7 +158,7 @@ class AskedRule(TriggerRule):
         if self.owner is None or self.source is None:
             return roster.get(subject, {})
         field = self._owner_field
-        records = self._around.facts.by(self.source, self.by).get(subject, ())
+        records = self._around.facts.by(self.source, self.about).get(subject, ())
         owners = [str(record[field]) for record in records if record[field] is not None]
         return {OWNER: owners[-1], **roster.get(owners[-1], {})} if owners else {}
 
@@ -166,3 +167,26 @@ class AskedRule(TriggerRule):
         assert self.source is not None
         assert self.owner is not None
         return field_of(self._around.facts.table(self.source).source, self.owner)
+
+
+class RecordRule(AskedRule):
+    """A trigger that is about records: each reminder comes due by a record's own date.
+
+    lookback: so long after it came due it is still told; later it is `missed`, so that rules that meet years
+    of records tell nobody of what is long past.
+    """
+
+    source: str
+    lookback: Offset = Offset(days=31)
+
+    def timed(self, context: Context, due: dt.datetime, fired: Answer) -> Answer:
+        """What fires once its moment has come: not due before it, missed long after it."""
+        if context.as_of.astimezone(dt.UTC) < due.astimezone(dt.UTC):
+            reason = f"it is due at {due:%Y-%m-%d %H:%M}"
+            return replace(fired, outcome="not_due", code="NOT_DUE", reason=reason, due=due)
+        local = due.astimezone(context.zone).replace(tzinfo=None)
+        latest = self.lookback.moment(local, 1, context.zone, context.calendar)
+        if context.as_of.astimezone(dt.UTC) > latest.astimezone(dt.UTC):
+            reason = f"{fired.reason}; it was due at {due:%Y-%m-%d %H:%M}, more than {self.lookback} ago"
+            return replace(fired, outcome="missed", code="MISSED", reason=reason, due=due)
+        return replace(fired, due=due)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import final
 
 from crmrules.binding import bind_table
 from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.fields import BadRow, Source
+from crmrules.money import amount
 from crmrules.types import Scalar
 
+Value = str | float | bool | Decimal | dt.date | None
 SUBJECT = "subject"
 
 
 @final
-class Record(Mapping[str, Scalar]):
-    """A record that cannot be changed: its fields by name, and where and when it was.
+class Record(Mapping[str, Value]):
+    """A record that cannot be changed: its fields by name, and where and when it was. Money is a Decimal.
 
     source: of which declared source. id: the field with the role `id`, or its position in the table.
     day: the field with the role `date`, None without one.
@@ -25,16 +28,16 @@ class Record(Mapping[str, Scalar]):
 
     __slots__ = ("_fields", "day", "id", "source")
 
-    def __init__(self, source: str, id: object, day: dt.date | None, fields: Mapping[str, Scalar]) -> None:
+    def __init__(self, source: str, id: object, day: dt.date | None, fields: Mapping[str, Value]) -> None:
         for name, value in (("source", source), ("id", id), ("day", day), ("_fields", dict(fields))):
             object.__setattr__(self, name, value)
 
     source: str
     id: object
     day: dt.date | None
-    _fields: dict[str, Scalar]
+    _fields: dict[str, Value]
 
-    def __getitem__(self, name: str) -> Scalar:
+    def __getitem__(self, name: str) -> Value:
         return self._fields[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -58,7 +61,7 @@ class Record(Mapping[str, Scalar]):
     def __repr__(self) -> str:
         return f"Record({self.source!r}, {self.id!r}, {self.day!r}, {self._fields!r})"
 
-    def with_fields(self, **changed: Scalar) -> Record:
+    def with_fields(self, **changed: Value) -> Record:
         """The same record with other values."""
         return Record(self.source, self.id, self.day, {**self._fields, **changed})
 
@@ -110,7 +113,7 @@ class Facts:
             bound = bind_table(declared, self._data[source], declared.fields)
             date = declared.role("date")
             records = [
-                Record(source, key, row[date] if date else None, row)  # type: ignore[arg-type]
+                Record(source, key, _day(row[date]) if date else None, readable(declared, row))
                 for key, row in zip(bound.ids, bound.rows, strict=True)
             ]
             self._tables[source] = SourceRecords(
@@ -131,6 +134,11 @@ class Facts:
                     lists.setdefault(str(record[name]), []).append(record)
             found = self._by[source, name] = {each: tuple(records) for each, records in lists.items()}
         return found
+
+    def raw(self, source: str) -> object:
+        """The host's data of a source as it is. Raises CrmRulesError (T401)."""
+        self.table(source)
+        return self._data[source]
 
     def changed(self, change: Callable[[tuple[Record, ...]], Iterable[Record]]) -> Facts:
         """The same facts with the records of each source changed; their order is then what `change` gives."""
@@ -192,6 +200,20 @@ def field_of(source: Source, name: str) -> str:
             hint=did_you_mean(name, known),
         )
     return found
+
+
+def readable(source: Source, row: Mapping[str, Scalar]) -> dict[str, Value]:
+    """Money in units, which expressions compute with, as an amount that people would recognise."""
+    found: dict[str, Value] = dict(row)
+    for name, declared in source.schema.items():
+        units = row.get(name)
+        if declared.kind == "money" and isinstance(units, int):
+            found[name] = amount(units, declared.digits)
+    return found
+
+
+def _day(value: Scalar) -> dt.date | None:
+    return value if isinstance(value, dt.date) else None
 
 
 def _order(record: Record) -> tuple[object, ...]:

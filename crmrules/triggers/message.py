@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -42,7 +42,7 @@ LONGEST_TEMPLATE = 2_000
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-TEMPLATES: Mapping[str, Mapping[str, str]] = {
+TEMPLATES: dict[str, Mapping[str, str]] = {
     "reached": {
         "en": "{subject} has reached {share} of the target for {indicator} in {period}: "
         "{value} of {target} ({attainment}).",
@@ -66,8 +66,11 @@ TEMPLATES: Mapping[str, Mapping[str, str]] = {
 """The messages of the shipped kinds, by kind and language."""
 
 
-def check(template: str) -> None:
-    """Raise CrmRulesError (T201 to T203) for a template that names what there is not."""
+def check(template: str, own: Collection[str] = ()) -> None:
+    """Raise CrmRulesError (T201 to T203) for a template that names what there is not.
+
+    own: what it can name beside `PARAMETERS`, since a kind has it.
+    """
     if len(template) > LONGEST_TEMPLATE:
         raise CrmRulesError(
             "T201", f"a message of {len(template):,} characters, {LONGEST_TEMPLATE:,} is the most"
@@ -84,9 +87,10 @@ def check(template: str) -> None:
             continue
         name, _, style = inside.partition(":")
         at = f"at position {found.start() + 1} of the message"
-        if name not in PARAMETERS:
+        if name not in PARAMETERS and name not in own:
+            known = [*PARAMETERS, *own]
             raise CrmRulesError(
-                "T202", f"there is no `{{{shown(inside)[1:-1]}}}` {at}", hint=did_you_mean(name, PARAMETERS)
+                "T202", f"there is no `{{{shown(inside)[1:-1]}}}` {at}", hint=did_you_mean(name, known)
             )
         if ":" in inside and style not in STYLES:
             raise CrmRulesError(
@@ -97,17 +101,19 @@ def check(template: str) -> None:
 def render(template: str, parameters: Mapping[str, Value], locale: str) -> str:
     """The message, with numbers and dates as the locale writes them; what is missing is a dash.
 
+    parameters: by name; those beside `PARAMETERS` are written as what they are, if the template does not say.
+
     >>> render("{subject}: {value:money} on {due}", {"subject": "Ann", "value": 1234.5}, "en")
     'Ann: 1,234.50 on –'
     """
-    check(template)
+    check(template, parameters)
 
     def piece(found: re.Match[str]) -> str:
         inside = found[1]
         if inside is None:
             return found[0][0] if found[0] in ("{{", "}}") else found[0]
         name, _, style = inside.partition(":")
-        return written(parameters.get(name), style or PARAMETERS[name], locale)
+        return written(parameters.get(name), style or PARAMETERS.get(name, "number"), locale)
 
     return _PIECE.sub(piece, template)
 

@@ -134,6 +134,7 @@ def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.V
         "grade": standing.grade,
         "rank": standing.rank,
         "due": decision.scheduled_at,
+        **{name: basis.get(name) for name in trigger.named},
     }
 
 

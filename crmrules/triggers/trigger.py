@@ -58,6 +58,10 @@ class TriggerRule(Options):
     step: ClassVar[str] = "fire"
     by_time: ClassVar[bool] = False
     """Whether what it says can change though nothing was saved, as with days without a visit."""
+    named: ClassVar[tuple[str, ...]] = ()
+    """What a message of the kind can name of the basis, beside `message.PARAMETERS`."""
+    messages: ClassVar[Mapping[str, str]] = {}
+    """The shipped messages of the kind, by language."""
 
     @pydantic.field_validator("tell")
     @classmethod
@@ -70,7 +74,7 @@ class TriggerRule(Options):
     @classmethod
     def _templates(cls, templates: dict[str, str]) -> dict[str, str]:
         for template in templates.values():
-            message.check(template)
+            message.check(template, cls.named)
         return templates
 
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
@@ -243,6 +247,8 @@ def kind(rule: type[TriggerRule]) -> type[TriggerRule]:
             "T103", f"there is a kind of trigger `{name}` already", hint="choose another name"
         )
     KINDS[name] = rule
+    if rule.messages:
+        message.TEMPLATES[name] = rule.messages
     return rule
 
 

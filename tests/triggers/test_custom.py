@@ -76,7 +76,7 @@ def test_subjects_are_of_any_kind_and_their_owner_is_told() -> None:
         return Answer.fired(f"{context.subject} was seen", {"day": last and last.day})
 
     rule = KINDS["acme.known"].model_validate(
-        {"source": "visits", "by": "customer", "owner": "subject", "tell": ["owner", "manager"]}
+        {"source": "visits", "about": "customer", "owner": "subject", "tell": ["owner", "manager"]}
     )
     found = evaluate({"x": rule}, [], NOW, "UTC", around=around(people={"Bo": {"manager": "Cy"}}))
     told = intents(found, {"x": rule}, {})

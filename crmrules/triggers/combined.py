@@ -1,0 +1,168 @@
+"""`all`, `any`, `not`: triggers made of others."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar, Literal, final
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, PrivateAttr, WithJsonSchema
+
+from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.kpi.period import Periods
+from crmrules.kpi.standing import Standing
+from crmrules.triggers.context import Surroundings
+from crmrules.triggers.decision import Decision, Outcome
+from crmrules.triggers.options import Severity
+from crmrules.triggers.trigger import Trigger, TriggerRule, kind
+
+Part = str | Annotated[Trigger, WithJsonSchema({"type": "object", "required": ["kind"]})]
+"""The name of another trigger, or one that is written here and tells nobody by itself."""
+
+
+class CombinedRule(TriggerRule):
+    """A trigger made of others, which are asked about the same subject and period.
+
+    What is not known stays so, unless the rest decides: `all` is not met as soon as one part is not met,
+    `any` fires as soon as one fires; `not` fires where its part is not met. What is not due yet waits.
+    """
+
+    indicator: str = ""
+    of: tuple[Part, ...]
+    severity: Severity = "info"
+
+    messages: ClassVar[Mapping[str, str]] = {
+        "en": "{trigger} for {subject} in {period}: {reasons}.",
+        "zh": "{subject} {period}：{trigger}（{reasons}）。",
+    }
+    named: ClassVar[tuple[str, ...]] = ("reasons",)
+
+    _parts: tuple[TriggerRule, ...] | None = PrivateAttr(default=None)
+
+    def outcome(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """What comes of the parts' outcomes."""
+        raise NotImplementedError
+
+    @property
+    def parts(self) -> tuple[TriggerRule, ...]:
+        """The triggers that it is made of. Raises CrmRulesError (T409) before a name has been looked up."""
+        if self._parts is not None:
+            return self._parts
+        if any(isinstance(each, str) for each in self.of):
+            names = ", ".join(f"`{each}`" for each in self.of if isinstance(each, str))
+            raise CrmRulesError(
+                "T409", f"there is no trigger {names}", hint="pass all triggers: within(around)"
+            )
+        return tuple(each for each in self.of if isinstance(each, TriggerRule))
+
+    def within(self, around: Surroundings) -> CombinedRule:
+        """The same trigger with its parts. Raises CrmRulesError (T409) for a part that there is not, and for
+        a trigger that is made of itself."""
+        return self._within(around, ())
+
+    def _within(self, around: Surroundings, above: tuple[str, ...]) -> CombinedRule:
+        parts: list[TriggerRule] = []
+        for each in self.of:
+            here = above
+            if isinstance(each, str):
+                if each not in around.triggers:
+                    hint = did_you_mean(each, around.triggers) if around.triggers else "declare it"
+                    raise CrmRulesError("T409", f"there is no trigger `{each}`", hint=hint)
+                if each in above:
+                    circle = " of ".join(f"`{name}`" for name in (*above[above.index(each) :], each))
+                    raise CrmRulesError(
+                        "T409", f"triggers are made of one another: {circle}", hint="break the circle"
+                    )
+                here = (*above, each)
+                each = around.triggers[each]
+            if isinstance(each, CombinedRule):
+                parts.append(each._within(around, here))
+            else:
+                parts.append(each.within(around))
+        found = self.model_copy()
+        found._parts = tuple(parts)
+        return found
+
+    def check(self, periods: Periods) -> None:
+        """Check the parts that are written here."""
+        for each in self.of:
+            if isinstance(each, TriggerRule):
+                each.check(periods)
+
+    def concerns(self, standing: Standing) -> bool:
+        """Whether all parts that are about rows of a card are asked about this one."""
+        if self.model not in (None, standing.model):
+            return False
+        of_cards = [each for each in self.parts if not _by_source(each)]
+        return bool(of_cards) and all(each.concerns(standing) for each in of_cards)
+
+    def own_rows(self, now: dt.datetime, zone: ZoneInfo) -> Iterator[Standing]:
+        """The rows of the parts, where all of them are about a source's subjects."""
+        if not all(_by_source(each) for each in self.parts):
+            return
+        seen = set()
+        for part in self.parts:
+            for row in part.own_rows(now, zone):
+                if row.subject not in seen:
+                    seen.add(row.subject)
+                    yield row
+
+    def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
+        """What comes of the parts, with their reasons."""
+        found = [part.evaluate(f"{name}/{n}", standing, now, zone) for n, part in enumerate(self.parts, 1)]
+        outcomes: list[Outcome] = ["not_due" if each.outcome == "missed" else each.outcome for each in found]
+        outcome: Outcome = "closed" if "closed" in outcomes else self.outcome(outcomes)
+        reasons = "; ".join(f"{each.outcome}: {each.reason}" for each in found)
+        code = {"fired": "HOLDS", "not_met": "NOT_MET"}.get(outcome, outcome.upper())
+        return Decision(name, standing, self.step, outcome, code, reasons, now, {"reasons": reasons})
+
+
+def _by_source(rule: TriggerRule) -> bool:
+    if isinstance(rule, CombinedRule):
+        return all(_by_source(each) for each in rule.parts)
+    return bool(getattr(rule, "by_source", False))
+
+
+def _first(outcomes: Sequence[Outcome], order: Iterable[Outcome], otherwise: Outcome) -> Outcome:
+    return next((each for each in order if each in outcomes), otherwise)
+
+
+@kind
+@final
+class AllOf(CombinedRule):
+    """Fires while every part fires."""
+
+    kind: Literal["all"] = "all"
+    of: Annotated[tuple[Part, ...], Field(min_length=2)]
+
+    def outcome(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """Not met if one is not; else unknown or not due if one is; else fired."""
+        return _first(outcomes, ("not_met", "no_data", "not_due"), "fired")
+
+
+@kind
+@final
+class AnyOf(CombinedRule):
+    """Fires while one part fires."""
+
+    kind: Literal["any"] = "any"
+    of: Annotated[tuple[Part, ...], Field(min_length=2)]
+
+    def outcome(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """Fired if one is; else unknown or not due if one is; else not met."""
+        return _first(outcomes, ("fired", "no_data", "not_due"), "not_met")
+
+
+@kind
+@final
+class NotOf(CombinedRule):
+    """Fires where its part is not met."""
+
+    kind: Literal["not"] = "not"
+    of: Annotated[tuple[Part, ...], Field(min_length=1, max_length=1)]
+
+    def outcome(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """The opposite; what is unknown or not due stays so."""
+        opposite: Mapping[Outcome, Outcome] = {"fired": "not_met", "not_met": "fired"}
+        return opposite.get(outcomes[0], outcomes[0])
