@@ -57,9 +57,8 @@ def grid_of(totals: Sequence[Totals], cut: Cut, also: Iterable[tuple[str | None,
             indexes |= set() if latest is None else {latest}
         periods = _between(min(indexes), max(indexes), cut) if indexes else []
     names = sorted(subjects)
-    return Grid(
-        tuple(names), tuple(periods), tuple((subject, period) for period in periods for subject in names)
-    )
+    each = [period for period in periods for _ in names]
+    return Grid(tuple(names), tuple(periods), tuple(zip(names * len(periods), each, strict=True)))
 
 
 def _between(first: int, last: int, cut: Cut) -> list[Period]:
