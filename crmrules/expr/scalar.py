@@ -79,15 +79,15 @@ def compile_masked(
     writer = Writer(together)
     lines = ["def evaluate(record):", *_reading(writer)]
     for position, (where, argument) in enumerate(parts):
-        inner = [f"v{position} = {writer.value(argument.tree).text if argument is not None else '1.0'}"]
+        inner = [f"slot{position} = {writer.value(argument.tree).text if argument is not None else '1.0'}"]
         inner = [*writer.ahead, *inner]
         writer.ahead.clear()
         if where is not None:
             test = writer.true(where.tree)
-            inner = [*writer.ahead, f"v{position} = None", f"if {test}:", *_indented(inner)]
+            inner = [*writer.ahead, f"slot{position} = None", f"if {test}:", *_indented(inner)]
             writer.ahead.clear()
         lines += _indented(inner)
-    listed = ", ".join(f"v{position}" for position in range(len(parts)))
+    listed = ", ".join(f"slot{position}" for position in range(len(parts)))
     lines.append(f"    return ({listed}{',' if len(parts) == 1 else ''})")
     return _compiled(together, lines, writer.constants)  # type: ignore[return-value]
 

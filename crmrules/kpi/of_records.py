@@ -87,6 +87,8 @@ class OfRecords:
             return np.bincount(
                 np.array([group for group, _ in seen], dtype=np.int64), minlength=len(groups)
             ).astype(np.float64)
+        if slot.operation == "count":
+            return np.bincount(place, minlength=len(groups)).astype(np.float64)
         if self.feed.sums_money(slot):
             if len(added) > money.LARGEST_SUM // money.LARGEST:
                 self.refuse_overflow(members, added, groups)
