@@ -102,7 +102,8 @@ class OfRecords:
             (np.minimum if smaller else np.maximum).at(found, place, values)
             return np.where(np.isfinite(found), found, np.nan)
         found = np.zeros(len(groups))
-        np.add.at(found, place, values)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is beyond the largest float is not known
+            np.add.at(found, place, values)
         return found
 
     def refuse_overflow(self, members: list[int], added: list[int], groups: Sequence[Key]) -> None:
