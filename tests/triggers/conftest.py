@@ -94,7 +94,7 @@ class Host:
         return [(each.step, each.outcome) for each in self.engine.history(subject)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def host() -> type[Host]:
     """The class of the host, to be made with triggers."""
     return Host
