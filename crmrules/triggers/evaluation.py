@@ -18,7 +18,7 @@ from crmrules.triggers.intent import Intent, fingerprint_of, key_of
 from crmrules.triggers.outbox.protocol import Session
 from crmrules.triggers.outbox.records import Delivery, Instance, Occurrence, Outcome, Silence
 from crmrules.triggers.remind import retraction, told
-from crmrules.triggers.state import RUNNING, Obstacle, Transition, advance
+from crmrules.triggers.state import RUNNING, Obstacle, Transition, advance, is_idle
 from crmrules.triggers.trigger import TriggerRule
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class Evaluation:
         self.rules = engine.surrounded(group, self.now)
         self.moment = min(self.now, end - INSTANT)
         """When triggers are asked: of a period that is over, at its end."""
+        self.fingerprints: dict[tuple[str, str, str], str] = {}
         self.silences: list[Silence] = []
         self.instances: dict[tuple[str, str], Instance] = {}
         self.occurrences: list[Occurrence] = []
@@ -156,7 +157,10 @@ class Evaluation:
         self.write()
 
     def fingerprint(self, name: str, subject: str, about: str = "") -> str:
-        return self.group.fingerprint(name, subject, self.engine.tenant, about)
+        key = (name, subject, about)
+        if key not in self.fingerprints:
+            self.fingerprints[key] = self.group.fingerprint(name, subject, self.engine.tenant, about)
+        return self.fingerprints[key]
 
     def instance(self, name: str, subject: str, about: str = "", period: Period | None = None) -> Instance:
         key = (self.fingerprint(name, subject, about), str(period or self.period))
@@ -215,7 +219,7 @@ class Evaluation:
         if said.error:
             self.failed(name, rule, instance, said.error)
         decision = said.decision
-        if decision is None:
+        if decision is None or is_idle(rule, instance, decision):
             return
         obstacle = self.obstacle(name, rule, instance, decision)
         clock, then = self.engine.clock, None
@@ -326,26 +330,26 @@ class Evaluation:
         new = self.session.record(self.occurrences)
         self.session.save(instance for _, instance, _ in self.changed)
         self.report.occurrences += [each for each in self.occurrences if each.key in new]
+        sent: list[Delivery] = []
         for rule, _, made in self.changed:
             for key, decision in made.decisions.items() if made is not None else ():
                 if key in new:
-                    self.deliver(rule, key, decision)
-        for key, deliveries_ in retractions.items():
+                    sent += self.sent(rule, key, decision)
+        for key, taken_back in retractions.items():
             if key in new:
-                self.send(deliveries_)
+                sent += taken_back
+        self.session.enqueue(sent)
+        self.report.deliveries += sent
 
-    def send(self, made: list[Delivery]) -> None:
-        self.session.enqueue(made)
-        self.report.deliveries += made
-
-    def deliver(self, rule: TriggerRule, key: str, decision: Decision) -> None:
+    def sent(self, rule: TriggerRule, key: str, decision: Decision) -> list[Delivery]:
+        """Whom an occurrence is told."""
         roles: Iterable[str] = rule.tell
         if decision.step.startswith("escalate:"):
             roles = [rule.escalation[int(decision.step.partition(":")[2]) - 1].to]
         engine = self.engine
         found = told(rule, decision, key, roles, self.people, locale=engine.locale, tenant=engine.tenant)
         self.report.intents += found
-        self.send(self.deliveries(rule, found))
+        return self.deliveries(rule, found)
 
     def deliveries(self, rule: TriggerRule, intents: list[Intent]) -> list[Delivery]:
         engine = self.engine

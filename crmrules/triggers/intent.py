@@ -8,6 +8,7 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from typing import Any, final
 from urllib.parse import quote
@@ -149,6 +150,7 @@ def fingerprint(decision: Decision, tenant: str = "", generation: int = 0) -> st
     )
 
 
+@lru_cache(maxsize=16_384)
 def fingerprint_of(
     trigger: str, model: str, subject: str, tenant: str = "", generation: int = 0, about: str = ""
 ) -> str:

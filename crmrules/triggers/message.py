@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from crmrules.errors import CrmRulesError, did_you_mean, shown
@@ -98,6 +99,11 @@ def check(template: str, own: Collection[str] = ()) -> None:
             )
 
 
+@lru_cache(maxsize=1_024)
+def _checked(template: str, known: frozenset[str]) -> None:
+    check(template, known)
+
+
 def render(template: str, parameters: Mapping[str, Value], locale: str) -> str:
     """The message, with numbers and dates as the locale writes them; what is missing is a dash.
 
@@ -106,7 +112,7 @@ def render(template: str, parameters: Mapping[str, Value], locale: str) -> str:
     >>> render("{subject}: {value:money} on {due}", {"subject": "Ann", "value": 1234.5}, "en")
     'Ann: 1,234.50 on –'
     """
-    check(template, parameters)
+    _checked(template, frozenset(parameters))
 
     def piece(found: re.Match[str]) -> str:
         inside = found[1]

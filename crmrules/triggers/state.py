@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, final
 from zoneinfo import ZoneInfo
 
@@ -39,9 +40,14 @@ class Clock:
 
     def end_of(self, period: Period) -> dt.datetime:
         """The first moment after a period, in UTC."""
-        if period.end == dt.date.max:
-            return dt.datetime.max.replace(tzinfo=dt.UTC)
-        return local_instant(dt.datetime.combine(period.end + dt.timedelta(days=1), dt.time()), self.zone)
+        return _end_of(period.end, self.zone)
+
+
+@lru_cache(maxsize=256)
+def _end_of(last: dt.date, zone: ZoneInfo) -> dt.datetime:
+    if last == dt.date.max:
+        return dt.datetime.max.replace(tzinfo=dt.UTC)
+    return local_instant(dt.datetime.combine(last + dt.timedelta(days=1), dt.time()), zone)
 
 
 @final
@@ -111,6 +117,16 @@ def advance(
     else:
         course.sleep()
     return course.transition()
+
+
+def is_idle(rule: TriggerRule, instance: Instance, decision: Decision) -> bool:
+    """Whether nothing can come of a decision: it does not hold, and never did. Most of them are."""
+    return (
+        not instance.revision
+        and decision.outcome in ("not_met", "no_data", "not_due")
+        and rule.initial == "fire"
+        and not rule.is_deadline
+    )
 
 
 class _Course:

@@ -12,7 +12,7 @@ import pydantic
 from pydantic import BaseModel, BeforeValidator
 
 from crmrules.fields import Frozen, Share
-from crmrules.kpi.standing import Result, Standing
+from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.screen import levels_of
 from crmrules.triggers.trigger import TriggerRule, basis, figures, kind, no_data, period_state, reached
@@ -110,18 +110,25 @@ class Reached(TriggerRule):
             over = "is over" if state == "closed" else "has not begun"
             reason = f"{standing.period} {over}"
             return decided(state, f"PERIOD_{state.upper()}", reason, lowest, first)
-        if reached(result, lowest) is None:
+        holds = reached(result, lowest)
+        if holds is None:
             return decided("no_data", "NO_DATA", no_data(result), lowest, first)
-        held = _count(result, [level.left_below for level in self.shares])
-        met = [
+        names = [*zip(self.shares, self.step_names, strict=True)]
+        met = [holds, *(bool(reached(result, level.at)) for level, _ in names[1:])]
+        # Without a reset of its own a level is left where it is reached.
+        held = sum(
+            held if level.reset_at is None else bool(reached(result, level.reset_at))
+            for (level, _), held in zip(names, met, strict=True)
+        )
+        fired = [
             decided("fired", "REACHED_TARGET", figures(result, level.at), level.at, step)
-            for level, step in zip(self.shares, self.step_names, strict=True)
-            if reached(result, level.at)
+            for (level, step), is_met in zip(names, met, strict=True)
+            if is_met
         ]
-        if met:
-            return replace(met[-1], level=len(met), held=held, lower=tuple(met[:-1]))
+        if fired:
+            return replace(fired[-1], level=len(fired), held=held, lower=tuple(fired[:-1]))
         below = decided("not_met", "BELOW_TARGET", figures(result, lowest), lowest, first)
-        return replace(below, held=held)
+        return replace(below, held=held) if held else below
 
     def screen(self, figures: Figures, direction: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How many levels each row has reached, and how many hold."""
@@ -129,7 +136,3 @@ class Reached(TriggerRule):
             levels_of(figures, direction, [level.at for level in self.shares]),
             levels_of(figures, direction, [level.left_below for level in self.shares]),
         )
-
-
-def _count(result: Result, shares: list[float]) -> int:
-    return sum(1 for share in shares if reached(result, share))
