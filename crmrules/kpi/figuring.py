@@ -18,7 +18,7 @@ from crmrules.kpi.prepared import Prepared
 from crmrules.kpi.resolved import Given, Resolved, resolve
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.scorecard import Figures
-from crmrules.kpi.values import Values, numbers
+from crmrules.kpi.values import Shown, numbers
 from crmrules.policy.tree import Tree
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Figuring:
         self.notes: list[str] = []
         self.quarantined: list[BadRow] = []
 
-    def run(self, values: Values, until: dt.date | None) -> dict[str, Figures]:
+    def run(self, values: Shown, until: dt.date | None) -> dict[str, Figures]:
         """Each indicator's columns, up to the points of its curve."""
 
         def compute(text: str) -> Numbers:
@@ -140,6 +140,6 @@ class Figuring:
         self.notes += [note for note in notes if note not in self.notes]
 
 
-def _plain(prepared: Prepared, values: Values) -> Numbers:
+def _plain(prepared: Prepared, values: Shown) -> Numbers:
     of = prepared.checked.type
     return numbers(values.of(prepared), of.kind, of.digits)

@@ -24,6 +24,12 @@ class Grid:
     periods: tuple[Period, ...]
     keys: tuple[tuple[str, Period], ...]
 
+    def last(self, count: int) -> tuple[Grid, slice]:
+        """The grid of the last so many periods, and where its rows are in this one."""
+        periods = self.periods[len(self.periods) - count :]
+        start = len(self.keys) - count * len(self.subjects)
+        return Grid(self.subjects, periods, self.keys[start:]), slice(start, None)
+
     def rows(self, totals: Totals) -> NDArray[np.int64]:
         """For each row of the card the position of its aggregates, -1 where it has none."""
         import numpy as np

@@ -115,7 +115,7 @@ def resolve(target: Declared | None, grid: Grid, given: Given) -> Resolved:
     else:
         found = Resolved(np.full(rows, float(target)), [None] * rows)
     if given.missing == "error":
-        _refuse_missing(found, grid, given.indicator)
+        _refuse_missing(found, grid, given.indicator, expression_of(target))
     return found
 
 
@@ -299,7 +299,7 @@ def _away_notes(away: Absences | None, grid: Grid) -> tuple[str, ...]:
     return (f"absences of who is not on the card: {', '.join(unknown[:MOST_NAMED])}",)
 
 
-def _refuse_missing(found: Resolved, grid: Grid, indicator: str) -> None:
+def _refuse_missing(found: Resolved, grid: Grid, indicator: str, text: str | None) -> None:
     import numpy as np
 
     [missing] = np.nonzero(np.isnan(found.values))
@@ -310,7 +310,9 @@ def _refuse_missing(found: Resolved, grid: Grid, indicator: str) -> None:
     raise RecordError(
         "Q106",
         f"`{indicator}`: {subject} has no target in {period}{more}",
-        hint="add a row for it, a row for `*` or a `default`, or write missing_target: skip",
+        hint="add a row for it, a row for `*` or a `default`, or write missing_target: skip"
+        if text is None
+        else f"write coalesce({text}, 100), or missing_target: skip",
     )
 
 

@@ -28,7 +28,7 @@ from crmrules.kpi.prepared import Prepared, prepared
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.scorecard import Scorecard
 from crmrules.kpi.statement import Explainer
-from crmrules.kpi.values import Values
+from crmrules.kpi.values import Shown, Values
 from crmrules.policy.tree import Tree
 from crmrules.types import NUMBER, Type
 
@@ -166,6 +166,20 @@ class Plan:
         return nested or self.model.movement or any(each.earlier for each in prepared)
 
     @cached_property
+    def _recalled(self) -> set[str]:
+        """The models within this one that are looked at in other periods than the card's own."""
+        if self.model.movement:
+            return {*self.nested}
+        found = set[str]()
+        prepared = (*self.indicators.values(), *self.texts.values())
+        read = {name for each in prepared for part in each.earlier.values() for name in part.operand.reads}
+        while fresh := read - found:
+            found |= fresh
+            indicators = fresh & self.indicators.keys() - self.measures.keys()
+            read = {name for each in indicators for name in self.indicators[each].reads}
+        return found
+
+    @cached_property
     def judging(self) -> Judging:
         """How scores become composites, grades and ranks."""
         return Judging(self.model, self.types)
@@ -175,11 +189,15 @@ class Plan:
         """The types of the indicators' values."""
         return {name: self.indicators[name].checked.type for name in self.model.indicators}
 
-    def _rows_of(self, cards: Mapping[str, Scorecard]) -> Iterator[tuple[str | None, Period]]:
+    def _rows_of(
+        self, cards: Mapping[str, Scorecard], through: Period | None
+    ) -> Iterator[tuple[str | None, Period]]:
         """The rows that the models within this one add: their periods, and subjects of the same kind."""
         for name, card in cards.items():
             same = self.nested[name].model.keys == self.model.keys
-            yield from ((subject if same else None, period) for subject, period in card.keys)
+            for subject, period in card.keys:
+                if through is None or period <= through:
+                    yield subject if same else None, period
 
     def _composites(
         self, cards: Mapping[str, Scorecard], grid: Grid, roster: Roster | None
@@ -222,12 +240,15 @@ class Plan:
         totals = {id(feed): feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds}
         notes = self._without_unknown(totals, roster)
         inner = {
-            name: plan.score(data, beside, period=only, until=until) for name, plan in self.nested.items()
+            name: plan.score(data, beside, period=None if name in self._recalled else period, until=until)
+            for name, plan in self.nested.items()
         }
-        grid = grid_of([*totals.values()], cut, self._rows_of(inner))
-        given = self._composites(inner, grid, roster)
-        card = self.finished(Values(grid, totals, self.named, given), beside, until)
-        if back and period is not None:
+        grid = grid_of([*totals.values()], cut, self._rows_of(inner, through))
+        values = Values(grid, totals, self.named, self._composites(inner, grid, roster))
+        # What a period before lacks is nothing to a card that does not show it.
+        asked = len(grid.periods) if period is None else min(1 + self.model.movement, len(grid.periods))
+        card = self.finished(Shown(values, asked), beside, until)
+        if asked > 1 and period is not None:
             card = card.narrowed(period)
         aside = [*roster.quarantined] if roster else []
         aside += [row for each in totals.values() for row in each.quarantined]
@@ -314,7 +335,7 @@ class Plan:
         grouping = known.grouping(role)
         return Loose(grouping) if self.model.unknown == "drop" else grouping
 
-    def finished(self, values: Values, beside: Beside, until: dt.date | None = None) -> Scorecard:
+    def finished(self, values: Shown, beside: Beside, until: dt.date | None = None) -> Scorecard:
         """The card of what the measures came to."""
         grid, roster = values.grid, beside.roster or Roster()
         figuring = Figuring(self.model, self.indicators, self.texts, beside)

@@ -190,6 +190,23 @@ class Values:
         return [max(period.year_to_date[0].index - first, 0) for period in periods]
 
 
+@final
+class Shown:
+    """Values on the last periods of their grid alone: those before are only looked back at."""
+
+    def __init__(self, values: Values, periods: int) -> None:
+        self.values = values
+        self.grid, self.rows = values.grid.last(periods)
+
+    def of(self, wanted: Prepared) -> Column:
+        """The value for each row that is shown."""
+        return self.values.of(wanted)[self.rows]
+
+    def read(self, wanted: Prepared, name: str) -> Column:
+        """The value of a name that an expression reads, for each row that is shown."""
+        return self.values.read(wanted, name)[self.rows]
+
+
 def _missing(column: Column) -> Any:
     return None if column.dtype == object else float("nan")
 

@@ -201,7 +201,10 @@ def _nested_problems(book: Rulebook, name: str, model: Model) -> Iterator[Locate
             yield path, _unknown("B214", "model", declared.model, book.models)
             continue
         inner = book.models[declared.model]
-        if (way := _way_back(book, declared.model, name)) is not None:
+        if indicator in book.measures:
+            what = f"`{indicator}` is a measure as well, and expressions could not tell which is meant"
+            yield path, CrmRulesError("B219", what, hint="call the indicator otherwise")
+        elif (way := _way_back(book, declared.model, name)) is not None:
             what = f"the models are part of one another: {' → '.join([name, *way])}"
             yield path, CrmRulesError("B219", what, hint="leave one of them out")
         elif inner.period != model.period:

@@ -54,6 +54,30 @@ def test_one_period_gives_the_same_as_all_of_them() -> None:
     assert book.score(data, model="all", period="2026-02").standing("Cy", "2026-02") == whole
 
 
+@pytest.mark.parametrize("composite", ["missing: error", "missing: skip"])
+def test_a_card_of_one_period_is_not_stopped_by_what_another_one_lacks(composite: str) -> None:
+    text = (
+        """own: {indicators: {revenue: {target: prior(revenue) * 1.1, missing_target: error, weight: 1}}}"""
+    )
+    text = BOOK.replace("own: {indicators: {revenue: {target: 200, weight: 1}}}", text)
+    text = text.replace("  all:\n", f"  all:\n    composite: {{{composite}}}\n")
+    data = {
+        "orders": [
+            *ORDERS,
+            *({**each, "number": each["number"] + "b", "day": "2026-02-20"} for each in ORDERS),
+        ]
+    }
+    data["orders"].append({"number": "0", "who": "Cy", "day": "2026-01-01", "amount": "50"})
+    book = Rulebook.parse(text)
+    card = book.score({**data, "team": TEAM}, model="all", period="2026-02")
+    # 100 against 110; her team 400 of 1000, as in January.
+    assert card.standing("Ann", "2026-02").score == pytest.approx(70 * 100 / 110 + 0.3 * 40)
+    assert card.standing("Ann", "2026-02").results["before"].actual == 40.0
+    with pytest.raises(RecordError, match="Ann has no target in 2026-01") as caught:
+        book.score({**data, "team": TEAM}, model="all")
+    assert "coalesce(prior(revenue) * 1.1, 100)" in str(caught.value)
+
+
 def test_the_statement_says_whose_composite_it_is() -> None:
     card = Rulebook.parse(BOOK).score({"orders": ORDERS, "team": TEAM}, model="all")
     assert "team = the composite of `teams`" in str(card.explain("Ann", "2026-01"))
@@ -78,6 +102,7 @@ def test_without_the_roster_nobody_knows_the_team() -> None:
         ("own: {indicators", "own: {period: year, indicators", "B219", "`own` goes by the year"),
         ("own: {model: own,", "own: {model: own, value: revenue,", "B203", "leave `value` or `model` out"),
         ("before: {value: prior(team)}", "before: {value: ytd(team)}", "E110", "is the composite of a model"),
+        ("      own: {model: own,", "      revenue: {model: own,", "B219", "`revenue` is a measure as well"),
     ],
 )
 def test_a_model_that_cannot_be_nested_is_refused(old: str, new: str, code: str, said: str) -> None:
