@@ -158,6 +158,25 @@ def check(rulebook: Book) -> None:
     output.print(f"{rulebook}: no problems ({listed})", highlight=False, soft_wrap=True)
 
 
+@app.command(name="test")
+def test_rules(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The tests, YAML or JSON; they name the rulebook.")
+    ],
+) -> None:
+    """Run tests of a rulebook's triggers; the exit status is 1 where one fails."""
+    from crmrules.rulebook import trial, trial_run
+
+    tests, rules = trial.read(file)
+    outcomes = trial_run.run(tests, rules)
+    for each in outcomes:
+        output.print(Text(str(each)), soft_wrap=True)
+    failed = sum(not each.passed for each in outcomes)
+    output.print(f"{_counted(len(outcomes), 'test')}, {failed} failed", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
 @app.command(name="schema")
 def print_schema() -> None:
     """Print the JSON Schema of rulebooks, for editors."""
