@@ -25,6 +25,9 @@ from crmrules.policy.fit import table_problems
 from crmrules.policy.payees import Owned, SplitTable, table_of
 from crmrules.policy.rules import Policy
 from crmrules.rulebook.book import Rulebook
+from crmrules.triggers import Behind
+from crmrules.triggers.asked import AskedRule
+from crmrules.triggers.trigger import TriggerRule
 
 Located = tuple[Path, CrmRulesError]
 WHICH_SOURCE = "which source is meant?"
@@ -270,7 +273,9 @@ def _trigger_problems(book: Rulebook) -> Iterator[Located]:
             continue
         models = [book.models[trigger.model]] if trigger.model else [*book.models.values()]
         known = [indicator for model in models for indicator in model.indicators]
-        if trigger.indicator not in known:
+        if not trigger.indicator:
+            pass
+        elif trigger.indicator not in known:
             yield ("triggers", name, "indicator"), _unknown("B215", "indicator", trigger.indicator, known)
         elif all(
             m.indicators[trigger.indicator].target is None
@@ -288,9 +293,23 @@ def _trigger_problems(book: Rulebook) -> Iterator[Located]:
                 trigger.check(periods)
             except CrmRulesError as error:
                 yield ("triggers", name), error
+        yield from ((("triggers", name, *path), error) for path, error in _named_by_trigger(book, trigger))
         for role in trigger.tell:
             if role not in roles:
                 yield ("triggers", name, "tell"), _unknown("B217", "role", role, roles)
+
+
+def _named_by_trigger(book: Rulebook, trigger: TriggerRule) -> Iterator[Located]:
+    """The source and the calendar that a trigger names, where there are none such."""
+    source = trigger.source if isinstance(trigger, AskedRule) else None
+    if source is not None and source not in book.sources:
+        yield ("source",), _unknown("B212", "source", source, book.sources)
+    path: Path = ("calendar",)
+    calendar = trigger.calendar if isinstance(trigger, AskedRule) else None
+    if isinstance(trigger, Behind):
+        path, calendar = ("by", "calendar"), trigger.by.calendar
+    if calendar is not None and calendar not in book.calendars:
+        yield path, _unknown("W104", "calendar", calendar, book.calendars)
 
 
 def _unknown(code: str, what: str, name: str, known: Iterable[str]) -> CrmRulesError:

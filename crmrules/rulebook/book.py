@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
@@ -30,6 +30,8 @@ from crmrules.policy.dated import TreeRule
 from crmrules.policy.rules import Policy
 from crmrules.policy.tree import Tree
 from crmrules.triggers import Decision, Intent, Trigger, evaluate, intents
+from crmrules.triggers.context import Surroundings
+from crmrules.triggers.outbox.records import Event
 
 if TYPE_CHECKING:
     from crmrules.policy.crediting import Crediting
@@ -243,28 +245,35 @@ class Rulebook(BaseModel):
             return None
         return Tree.declared(self.tree, self.sources[self.tree.table], data[self.tree.table])
 
-    def decide(self, card: Scorecard, *, now: Moment) -> list[Decision]:
+    def decide(self, card: Scorecard, *, now: Moment, events: Iterable[Event] = ()) -> list[Decision]:
         """What every trigger says of every row of a card, and why, whether it fires or not.
 
         now: the moment of the evaluation; nothing here looks at a clock. A card that counts records of a
-        later day, or was scored without `now`, is scored again as of this one.
+        later day, or was scored without `now`, is scored again as of this one. events: what the host
+        published, for triggers of the kind `event`.
         """
         moment = self.local(now)
         if card.until != moment.date():
             card = self.score(card.data, model=card.name, now=moment)
         mine = {name: each for name, each in self.triggers.items() if each.model in (None, card.name)}
-        wanted = {name: each for name, each in mine.items() if each.indicator in card.figures}
-        if self.calendars:
-            wanted = {name: each.with_calendars(self.working) for name, each in wanted.items()}
-        return evaluate(wanted, card.standings(), moment, ZoneInfo(self.zone))
+        around = Surroundings.of(
+            self.sources,
+            card.data,
+            card.roster.people,
+            calendars=self.working if self.calendars else {},
+            triggers=self.triggers,
+            events=tuple(events),
+        )
+        return evaluate(mine, card.standings(), moment, ZoneInfo(self.zone), around=around)
 
-    def remind(self, card: Scorecard, *, now: Moment) -> list[Intent]:
+    def remind(self, card: Scorecard, *, now: Moment, events: Iterable[Event] = ()) -> list[Intent]:
         """Whom to tell what, as of a moment: the intents of all triggers that fire.
 
         An intent's `id` stays the same however often it is asked for, so a host that has seen it can
-        leave it. Delivery is the host's. See `decide` for `now`.
+        leave it. Delivery is the host's. See `decide` for `now` and `events`.
         """
-        return intents(self.decide(card, now=now), self.triggers, card.roster.people, locale=self.locale)
+        decisions = self.decide(card, now=now, events=events)
+        return intents(decisions, self.triggers, card.roster.people, locale=self.locale)
 
     def local(self, moment: Moment) -> dt.datetime:
         """A moment in the rulebook's zone; a date is its last instant, so that its records count.
