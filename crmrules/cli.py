@@ -31,11 +31,17 @@ errors = Console(stderr=True)
 Book = Annotated[Path, typer.Argument(metavar="RULEBOOK", help="The rulebook, YAML or JSON.")]
 Sources = Annotated[
     list[str],
-    typer.Option("--source", "-s", metavar="NAME=FILE", help="A source's CSV or Parquet file; repeat it."),
+    typer.Option(
+        "--source",
+        "-s",
+        metavar="NAME=FILE",
+        help="A CSV or Parquet file for each source: records, roster, quotas; repeat it.",
+    ),
 ]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Which model, where there are several.")]
 PeriodKey = Annotated[
-    str | None, typer.Option("--period", "-p", help="Only this period: 2026-11, 2026-Q4, FY2026-P01.")
+    str | None,
+    typer.Option("--period", "-p", help="Only this period: 2026-11, 2026-Q4, 2026-W05, FY2026-P01."),
 ]
 Now = Annotated[
     str | None, typer.Option("--now", help="The moment of the evaluation: 2026-11-20 or 2026-11-20T18:00.")
@@ -88,12 +94,12 @@ def score(
     card = Rulebook.load(rulebook).score(_read(source), model=model, period=period, now=now)
     _list_bad_rows(card)
     if writer is None:
-        output.print(card.table(), *card.notes)
-        return
-    writer(*card.columns())
-    output.print(f"{len(card)} rows written to {out}", highlight=False)
+        output.print(card.table())
+    else:
+        writer(*card.columns())
+        output.print(f"{len(card)} rows written to {out}", highlight=False)
     for note in card.notes:
-        output.print(note, highlight=False)
+        output.print(Text(note))
 
 
 @app.command()
@@ -101,7 +107,9 @@ def explain(
     rulebook: Book,
     source: Sources,
     subject: Annotated[str, typer.Option("--subject", help="Whose score.")],
-    period: Annotated[str, typer.Option("--period", "-p", help="Of which period: 2026-11, FY2026-P01.")],
+    period: Annotated[
+        str, typer.Option("--period", "-p", help="Of which period: 2026-11, 2026-Q4, 2026-W05, FY2026-P01.")
+    ],
     model: ModelName = None,
     now: Now = None,
     all_records: Annotated[
@@ -145,6 +153,7 @@ def remind(
 def check(rulebook: Book) -> None:
     """Check a rulebook: everything that is wrong, with file, line, column and a hint."""
     book = Rulebook.load(rulebook)
+    _ = book.working  # a country that is not known is a mistake of the rulebook, too
     counts = {
         "source": len(book.sources),
         "policy": len(book.policies),

@@ -106,6 +106,8 @@ class Table:
             f'<th style="{_CELL_STYLE}{align}">{escape(head)}</th>'
             for head, align in zip(self.heads, aligns, strict=True)
         )
+        # A wide table scrolls by itself instead of making the whole page wide.
+        parts.append('<div style="overflow-x:auto">')
         parts.append(f'<table style="{_TABLE_STYLE}"><thead><tr>{heads}</tr></thead><tbody>')
         for row, tone in zip(self.rows, self.tones, strict=True):
             texts = "".join(
@@ -113,7 +115,7 @@ class Table:
                 for text, align in zip(row, aligns, strict=True)
             )
             parts.append(f'<tr style="{_TONE_STYLES.get(tone, "")}">{texts}</tr>')
-        return "".join([*parts, "</tbody></table>"])
+        return "".join([*parts, "</tbody></table></div>"])
 
 
 MOST_ROWS = 60
@@ -141,8 +143,9 @@ class Shown:
 
     def __rich__(self) -> object:
         from rich.console import Group
+        from rich.text import Text
 
-        return Group(self.table(MOST_ROWS), *self.notes)
+        return Group(self.table(MOST_ROWS), *map(Text, self.notes))
 
     def _repr_html_(self) -> str:
         return self.table(MOST_ROWS).html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
@@ -175,7 +178,7 @@ def cell(value: object, *, digits: int | None = None) -> str:
 
 
 def _is_number(text: str) -> bool:
-    stripped = text.replace(",", "").replace(" ", "").removesuffix("%").removeprefix("-")
+    stripped = text.replace(",", "").replace(" ", "").removesuffix("%").lstrip("+-")
     return stripped.replace(".", "", 1).isdigit()
 
 

@@ -193,6 +193,19 @@ def test_check_counts_what_is_there(run: Run) -> None:
     assert "2 sources, 1 policy, 3 measures, 1 model, 1 trigger" in done.stdout
 
 
+def test_check_notices_a_country_without_calendar(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "far.yaml").write_text("calendars: {here: {country: XX}}\n" + BOOK, encoding="utf-8")
+    done = run("check", "far.yaml")
+    assert done.returncode == 1
+    assert "W102" in done.stderr
+
+
+def test_the_command_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "crmrules", "--version"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout.strip()) == (0, f"crmrules {__version__}")
+
+
 def test_check_warns_of_rules_that_can_never_decide(run: Run, tmp_path: Path) -> None:
     shadowed = "kind == 'sample' and hours > 1, credit: 0.5, because: never"
     again = BOOK.replace(

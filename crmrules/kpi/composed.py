@@ -291,7 +291,12 @@ class Run:
             self.steps.append(Step("floor and cap", score))
         if declared.round is not None:
             seen = rounded(score, declared.round)
-            self.adjust("rounding", f"rounded to {declared.round} decimals", score, seen)
+            self.adjust(
+                "rounding",
+                f"rounded to {declared.round} decimal{'' if declared.round == 1 else 's'}",
+                score,
+                seen,
+            )
             score = seen
             self.steps.append(Step("rounded", score))
         return score

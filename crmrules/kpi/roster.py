@@ -92,5 +92,8 @@ class Roster:
         """From each subject to whom it belongs by a role. Raises CrmRulesError (M104) for an unknown role."""
         known = {name for around in self.people.values() for name in around}
         if role not in known:
-            raise CrmRulesError("M104", f"the roster knows no `{role}`", hint=did_you_mean(role, known))
+            hint = (
+                did_you_mean(role, known) if self.people else "pass the source that is declared as the roster"
+            )
+            raise CrmRulesError("M104", f"the roster knows no `{role}`", hint=hint)
         return {subject: around[role] for subject, around in self.people.items() if role in around}

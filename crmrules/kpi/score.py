@@ -165,6 +165,12 @@ class Plan:
         nested = any(plan.looks_back for plan in self.nested.values())
         return nested or self.model.movement or any(each.earlier for each in prepared)
 
+    @property
+    def uses_calendars(self) -> bool:
+        """Whether the model, or one within it, names a working calendar."""
+        named = [self.model.calendar, self.model.pace.calendar if self.model.pace else None]
+        return any(named) or any(plan.uses_calendars for plan in self.nested.values())
+
     @cached_property
     def _recalled(self) -> set[str]:
         """The models within this one that are looked at in other periods than the card's own."""
@@ -257,7 +263,7 @@ class Plan:
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
         if quarantined:
             notes.append(_told(len(quarantined)))
-        if not inner and not any(each.subjects for each in totals.values()):
+        if not inner and not any(_count(each, period) for each in totals.values()):
             notes.append(f"no record counts{f' in {period}' if period else ''}")
         used = {feed.source.name: data[feed.source.name] for feed in self.feeds}
         return replace(
@@ -370,6 +376,11 @@ class Plan:
             measures={name: column for name, (column, _) in read.items()},
             measure_types={name: found for name, (_, found) in read.items()},
         )
+
+
+def _count(totals: Totals, period: Period | None) -> bool:
+    """Whether any record counts, in a period or at all."""
+    return bool(totals.subjects) if period is None else bool((totals.periods == period.index).any())
 
 
 def _told(aside: int) -> str:

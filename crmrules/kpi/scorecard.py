@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 POINTS = "points"
+PACE = ("expected", "projected", "pace")
 MOST_ROWS = 60
 """How many rows a card shows by itself; `table()` has them all."""
 
@@ -267,8 +268,7 @@ class Scorecard:
             if figures.target is not None:
                 steps = {"target": figures.target, "attainment": figures.attainment, **steps}
             if figures.pace is not None:
-                parts = ("expected", "projected", "pace")
-                steps |= {part: getattr(figures.pace, part) for part in parts}
+                steps |= {part: getattr(figures.pace, part) for part in PACE}
             columns |= {f"{name}_{step}": _finite(column, len(self)) for step, column in steps.items()}
             kinds |= dict.fromkeys((f"{name}_{step}" for step in steps), "number")
         if self.adjustments:
@@ -305,10 +305,16 @@ class Scorecard:
         return frames.like(self._origin, columns, kinds)
 
     def tidy(self) -> object:
-        """A row for each subject, period and indicator, with every step; the same kind of frame."""
+        """A row for each subject, period and indicator, with every step; the same kind of frame.
+
+        The columns: subject, period, indicator, actual, target, attainment (a share), score (points), weight,
+        share (of the weights, 0 to 1), contribution; on a card with pace also expected, projected, pace.
+        """
         import numpy as np
 
-        names = ("actual", "target", "attainment", "score", "weight", "share", "contribution")
+        paced = any(figures.pace is not None for figures in self.figures.values())
+        steps = ("actual", "target", "attainment", "score", "weight", "share", "contribution")
+        names = [*steps, *PACE] if paced else [*steps]
         numeric = {name: each for name, each in self.figures.items() if _plain(each)[1] == "number"}
         subjects, periods = self._named()
         rows = len(self)
@@ -321,6 +327,10 @@ class Scorecard:
             parts["weight"].append(_full(rows, figures.weight))
             parts["share"].append(_finite(figures.share, rows))
             parts["contribution"].append(_finite(figures.contribution, rows))
+            for name in PACE if paced else ():
+                parts[name].append(
+                    _finite(None if figures.pace is None else getattr(figures.pace, name), rows)
+                )
         columns: dict[str, Any] = {
             "subject": subjects * len(numeric),
             "period": periods * len(numeric),
@@ -338,33 +348,52 @@ class Scorecard:
         wanted = None if period is None else self._period(period)
         rows = [row for row, key in enumerate(self.keys) if wanted is None or key[1] == wanted]
         rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
-        heads = ["Rank", "Subject", "Period"]
         shown_rows = rows if most is None else rows[:most]
+        heads = ["Rank", "Subject", "Period"]
+        points, informing, scored = list[int](), list[int](), list[int]()
         for name, figures in self.figures.items():
-            heads += [name] if figures.points is None else [name, POINTS]
+            (informing if figures.points is None else scored).append(len(heads))
+            heads.append(name)
+            if name in self._pointed:
+                points.append(len(heads))
+                heads.append(POINTS)
+        judged = ["Composite", *(["Change"] if self.movement is not None else [])]
+        judged += ["Grade"] if self.model.grades is not None else []
+        judged += ["Team rank"] if self.team_rank is not None else []
+        beside = [len(heads) + place for place, head in enumerate(judged) if head in ("Change", "Team rank")]
         # A narrow terminal leaves out the indicators' points first, then what only informs, then the rest.
-        points = [column for column, head in enumerate(heads) if head == POINTS]
-        informing = [heads.index(name) for name, each in self.figures.items() if each.points is None]
-        others = [
-            heads.index(name) for name in reversed(self.figures) if self.figures[name].points is not None
-        ]
-        optional = [*reversed(points), *reversed(informing), *others]
-        table = Table(f"Scorecard `{self.name}`", [*heads, "Composite", "Grade"], optional)
+        optional = [*reversed(points), *reversed(informing), *reversed(beside), *reversed(scored)]
+        table = Table(f"Scorecard `{self.name}`", [*heads, *judged], optional)
         digits = {name: self._digits(figures) for name, figures in self.figures.items()}
         if len(shown_rows) < len(rows):
             table.title += f", the first {len(shown_rows)} of {len(rows):,} rows"
         for row in shown_rows:
             subject, period_ = self.keys[row]
             cells = [cell(self._rank(row)), subject, str(period_)]
-            for name, figures in self.figures.items():
+            for name in self.figures:
                 result = self._result(name, row)
                 cells.append(cell(result.actual, digits=digits[name]))
-                if figures.points is not None:
+                if name in self._pointed:
                     cells.append(cell(result.score, digits=1))
-            table.add(
-                [*cells, cell(_known(self.score, row), digits=1), self.grade[row] or ""], tone=self._tone(row)
-            )
+            cells.append(cell(_known(self.score, row), digits=1))
+            if self.movement is not None:
+                cells.append(moved(_known(self.movement.score, row)))
+            if self.model.grades is not None:
+                cells.append(self.grade[row] or "")
+            if self.team_rank is not None:
+                cells.append(cell(_whole(_known(self.team_rank, row))))
+            table.add(cells, tone=self._tone(row))
         return table
+
+    @property
+    def _pointed(self) -> list[str]:
+        """The indicators whose points are another figure than their value."""
+        return [
+            name
+            for name, figures in self.figures.items()
+            if figures.points is not None
+            and (figures.target is not None or self.model.indicators[name].model is None)
+        ]
 
     @staticmethod
     def _digits(figures: Figures) -> int | None:
@@ -392,8 +421,9 @@ class Scorecard:
 
     def __rich__(self) -> object:
         from rich.console import Group
+        from rich.text import Text
 
-        return Group(self.table(most=MOST_ROWS), *self.notes)
+        return Group(self.table(most=MOST_ROWS), *map(Text, self.notes))
 
     def _repr_html_(self) -> str:
         return self.table(most=MOST_ROWS).html() + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
@@ -405,6 +435,11 @@ def _known(values: Numbers | None, row: int) -> float | None:
         return None
     value = float(values[row])
     return value if value == value and value not in (float("inf"), float("-inf")) else None
+
+
+def moved(change: float | None) -> str:
+    """A change of points as a table shows it."""
+    return cell(change, digits=1) if not change else f"{change:+,.1f}"
 
 
 def _whole(value: float | None) -> int | float | None:

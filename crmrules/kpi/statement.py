@@ -18,7 +18,7 @@ from crmrules.kpi.feed import is_later
 from crmrules.kpi.grouping import Grouping, Themselves
 from crmrules.kpi.measure import part
 from crmrules.kpi.of_records import shared
-from crmrules.kpi.pieces import TierPart
+from crmrules.kpi.pieces import On, TierPart
 from crmrules.kpi.standing import Result, Standing
 from crmrules.policy.crediting import Crediting
 from crmrules.policy.rules import Default, Policy
@@ -55,6 +55,12 @@ class Line:
     overlay: bool = False
 
     @property
+    def what(self) -> str:
+        """What tells the record apart; of one that adds nothing, since it is not counted, all fields."""
+        names = self.tested if self.adds else self.fields
+        return " · ".join(cell(self.fields[name]) for name in names if self.fields.get(name) is not None)
+
+    @property
     def decided_by(self) -> str:
         """The rule that decided; for a return, with the record that it takes back."""
         taken = self.verdict.takes_back
@@ -66,7 +72,8 @@ class Line:
 class Explained:
     """One indicator of the statement: its result, its formula, and the formula's parts with their values.
 
-    curve: what makes points of it, in words; parts: what each tier adds to them.
+    curve: what makes points of it, in words; parts: what each tier adds to them, of the attainment or of the
+    value as `on` says. days: what the elapsed days of its pace are called.
     """
 
     result: Result
@@ -75,6 +82,8 @@ class Explained:
     measures: Mapping[str, str]
     curve: str = ""
     parts: tuple[TierPart, ...] = ()
+    on: On = "value"
+    days: str = "days"
 
     @property
     def told(self) -> Iterator[str]:
@@ -86,11 +95,14 @@ class Explained:
             yield f"curve {self.curve}"
             for part in self.parts:
                 rate = "" if part.rate is None else f" at {part.rate:.12g}"
-                yield f"  {part.label}: {cell(part.amount)}{rate} → {cell(part.points, digits=2)}"
+                amount = ""
+                if part.amount is not None:
+                    amount = f": {part.amount:.1%}" if self.on == "attainment" else f": {cell(part.amount)}"
+                yield f"  {part.label}{amount}{rate} → {cell(part.points, digits=2)}"
         if result.curve_score is not None and result.curve_score != result.score:
             yield f"score {cell(result.curve_score, digits=2)}, counted as {cell(result.score, digits=2)}"
         if (pace := result.pace) is not None and pace.pace is not None and pace.share != 1:
-            done = f"{cell(pace.elapsed)} days, {pace.share or 0:.1%} of the period"
+            done = f"{cell(pace.elapsed)} {self.days} ({pace.share or 0:.1%})"
             yield f"pace {pace.pace:.1%} of the {cell(pace.expected)} expected after {done}"
             yield f"  {cell(pace.projected)} at its end, if it goes on so"
 
@@ -116,7 +128,10 @@ class Statement:
         standing = self.standing
         grade = f", grade {standing.grade}" if standing.grade else ""
         rank = f", rank {standing.rank}" if standing.rank else ""
-        composite = f"composite {cell(standing.score, digits=1)}{grade}{rank}"
+        rank += f" ({standing.team_rank} in the team)" if standing.team_rank else ""
+        change = standing.score_change
+        before = "" if change is None else f", change {change:+,.1f}"
+        composite = f"composite {cell(standing.score, digits=1)}{before}{grade}{rank}"
         yield f"{standing.subject} · {standing.period} · {composite}"
         table = Table(
             "", ["Indicator", "Value", "Target", "Attainment", "Score", "Weight", "Share", "Contribution"]
@@ -171,23 +186,27 @@ class Statement:
             yield from (f"    {line}" for line in each.told)
 
     def _records(self, title: str, lines: tuple[Line, ...], most: int | None) -> Iterator[Table | str]:
-        if not lines:
-            return
+        sources = {line.source for line in (*self.counted, *self.excluded)}
+        for source in dict.fromkeys(line.source for line in lines):
+            of = [line for line in lines if line.source == source]
+            yield from self._of_source(f"{title} in {source}" if len(sources) > 1 else title, of, most)
+
+    def _of_source(self, title: str, lines: Sequence[Line], most: int | None) -> Iterator[Table | str]:
         adds = [*dict.fromkeys(name for line in lines for name in line.adds)]
         count = f"{title}: {len(lines)}"
         if most is not None and len(lines) > most:
             count += f" (the first {most} of them)"
-        heads = ["Record", "Date", "What", "Credit", *adds, "Rule"]
-        table = Table(count, heads, optional=[*range(len(heads) - 2, 3, -1)])
-        for line in lines[:most]:
-            # A record that is not counted adds nothing below, so all of it is told here.
-            names = line.tested if line.adds else line.fields
-            what = [cell(line.fields[name]) for name in names if line.fields.get(name) is not None]
+        whats = [line.what for line in lines[:most]]
+        told = ["What"] if any(whats) else []
+        heads = ["Record", "Date", *told, "Credit", *adds, "Rule"]
+        first = heads.index("Credit") + 1
+        table = Table(count, heads, optional=[*reversed(range(first, first + len(adds)))])
+        for line, what in zip(lines[:most], whats, strict=True):
             table.add(
                 [
                     str(line.id),
                     cell(line.date),
-                    " · ".join(what),
+                    *([what] if told else []),
                     f"{line.share:g}{' overlay' if line.overlay else ''}",
                     *("" if line.adds.get(name) is None else cell(line.adds[name]) for name in adds),
                     line.decided_by,
@@ -246,6 +265,8 @@ class Explainer:
                     self.indicator(result, measures),
                     curve=card.model.indicators[name].curve.describe(),
                     parts=card.parts_of(standing, name),
+                    on=card.model.indicators[name].curve.on,
+                    days="working days" if card.model.pace and card.model.pace.calendar else "days",
                 )
                 for name, result in standing.results.items()
             ),

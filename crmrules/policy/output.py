@@ -202,4 +202,4 @@ def _verdicts_of_frame(
             tuple(credits),
             takes_back=taken_from(row),
         )
-        yield values, row[frames.ROW], day, verdict
+        yield values, int(row[frames.ROW]), day, verdict  # type: ignore[call-overload]

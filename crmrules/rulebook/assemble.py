@@ -8,6 +8,8 @@ from typing import final
 
 from crmrules.document import Path
 from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.expr.check import has_aggregate
+from crmrules.expr.parse import parse
 from crmrules.fields import Source
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.indicator import Indicator
@@ -106,6 +108,7 @@ def _plan(
     probe = _filled(name, model, fields, book, measures, feeds, problems)
     problems += _subject_problems(book, model, fields, probe)
     problems += _target_problems(book, model)
+    problems += _within_problems(book, model)
     if all(indicator in probe.indicators for indicator in model.indicators):
         problems += faults(model, probe.types)
     needed = {field for each in probe.indicators.values() if each.feed is None for field in each.reads}
@@ -124,6 +127,24 @@ def _target_problems(book: Rulebook, model: Model) -> Iterator[Located]:
     for path, calendar in named:
         if calendar is not None and calendar not in book.calendars:
             yield path, _unknown("W104", "calendar", calendar, book.calendars)
+
+
+def _within_problems(book: Rulebook, model: Model) -> Iterator[Located]:
+    """Ranks and grades within a team are told by the rows of the roster."""
+    if book.roster is not None and book.roster not in book.sources:
+        return
+    for part, role in (("rank", model.rank.within), ("grades", model.graded_within)):
+        known = _roster_names(book)
+        if role is None:
+            continue
+        if model.keys not in ((SUBJECT,), (TREE,)):
+            whom = ", ".join(model.keys)
+            what = f"the roster tells `{role}` of people, and the model is about each {whom}"
+            yield (part, "within"), CrmRulesError("B213", what, hint="leave `within` out")
+        elif role not in known:
+            what = f"the roster has no `{role}`" if book.roster else f"there is no roster that tells `{role}`"
+            hint = did_you_mean(role, known) if book.roster else "declare it, such as roster: team"
+            yield (part, "within"), CrmRulesError("B213", what, hint=hint)
 
 
 def _key_fields(book: Rulebook, model: Model) -> tuple[str, ...]:
@@ -180,13 +201,28 @@ def _filled(
     for indicator, declared in model.indicators.items():
         try:
             plan.add_indicator(indicator, copied(default) if default is not None else None)
-        except CrmRulesError as error:
+        except CrmRulesError as misfit:
             path: Path = ("indicators", indicator)
+            error = misfit
+            if default is None and declared.value is not None and _aggregates(declared.value):
+                error = CrmRulesError(
+                    "B211",
+                    "nothing says over which records this is summed up",
+                    hint="declare it under `measures` with its `policy` or `source`, and write its name here",
+                )
             problems.append(((*path, "value") if declared.value else path, error))
     for indicator in model.indicators:
         for where, problem in plan.add_texts(indicator):
             problems.append((("indicators", indicator, *_place_of_text(model, indicator, where)), problem))
     return plan
+
+
+def _aggregates(text: str) -> bool:
+    """Whether an expression sums up records."""
+    try:
+        return has_aggregate(parse(text))
+    except CrmRulesError:
+        return False
 
 
 def _place_of_text(model: Model, indicator: str, path: Path) -> Path:

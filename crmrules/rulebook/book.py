@@ -226,8 +226,7 @@ class Rulebook(BaseModel):
         wanted = plan.model.period.parse(period) if isinstance(period, str) else period
         until = self.local(now).date() if now is not None else None
         roster = self._roster(data)
-        uses_calendar = plan.model.calendar is not None or plan.model.pace is not None
-        calendars = self.working if uses_calendar else {}
+        calendars = self.working if plan.uses_calendars else {}
         beside = Beside(roster, self._tree(data), self.sources, data, calendars)
         card = plan.score(data, beside, period=wanted, until=until)
         if self.roster is None or roster is not None:

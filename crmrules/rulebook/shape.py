@@ -44,6 +44,12 @@ def shape_problem(document: Document, pruned: Pruned, error: ErrorDetails) -> Pr
             head, _, hint = message.partition(": ")
             return document.problem("B203", head, path, hint=hint)
     given = error["input"]
+    if error["type"] == "union_tag_invalid":
+        kinds = error["ctx"]["expected_tags"].replace("'", "").split(", ")
+        tag = error["ctx"]["tag"]
+        near = closest(tag, kinds)
+        hint = f"did you mean `{near[0]}`?" if near else f"write one of {', '.join(kinds)}"
+        return document.problem("B204", f"there is no kind `{tag}` of `{name}`", path, hint=hint)
     message = _SENTENCES.get(error["type"]) or error["msg"][:1].lower() + error["msg"][1:]
     shown_input = "" if isinstance(given, Mapping | list) else f"{given!r}: "
     return document.problem("B204", f"{shown_input}{message}", path, hint=_expected_hint(error))
@@ -67,6 +73,14 @@ _EXAMPLES = {
     "share": "share: 0.5",
     "original": "original: original_id",
     "year_ends": "year_ends: last saturday of january",
+    "target": "target: 1000, or target: prior(revenue) * 1.1, or target: {table: quotas, …}",
+    "weight": "weight: 60",
+    "composite": "composite: {kind: mean, cap: 120}",
+    "rank": "rank: {ties: dense}",
+    "pace": "pace: {} for all days, or pace: {calendar: cn} for working days",
+    "points": "points: 5",
+    "shares": "shares: {A: 20, B: 70, C: 10}",
+    "bands": "bands: [{grade: A, at_least: 90}, {grade: B}]",
 }
 
 _CURVE_EXAMPLES = {
@@ -124,6 +138,19 @@ _HARMLESS: Mapping[str, Any] = {
 """What stands in for a part that is misshapen and that other parts need, so that the rest can still be
 looked at."""
 
+_HARMLESS_ON_VALUE = {"kind": "points", "on": "value", "through": [[0, 0], [1, 1]], "outside": "hold"}
+
+
+def _harmless(name: str, above: Mapping[str, Any]) -> Any:
+    """What stands in for a part; a curve over the value stays one, since it makes points without a target."""
+    written = above.get(name)
+    if name == "curve" and isinstance(written, Mapping):
+        laid = "attainment" if written.get("kind", "linear") == "linear" else "value"
+        return _HARMLESS_ON_VALUE if written.get("on", laid) == "value" else _HARMLESS[name]
+    return _HARMLESS.get(name)
+
+
+_OTHERWISE = {"model_type", "dict_type", "float_type", "float_parsing", "greater_than", "greater_than_equal"}
 _NO_CREDIT = {"float_type", "less_than_equal", "greater_than_equal", "too_short"}
 _WHOLE = {"effective", "payees", "returns", "credit", "override"}
 
@@ -139,8 +166,10 @@ def _expected_hint(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     if "credit" in error["loc"] and error["type"] in _NO_CREDIT:
         return "write a share from 0 to 1, a formula such as paid / amount, or a list such as [{to: seller}]"
-    if error["type"] in ("model_type", "dict_type") and str(error["loc"][-1]) in _EXAMPLES:
-        return f"write for example {_EXAMPLES[str(error['loc'][-1])]}"
+    named = [str(step) for step in error["loc"][-2:]]  # the last may name an alternative of a type
+    example = next((_EXAMPLES[name] for name in reversed(named) if name in _EXAMPLES), None)
+    if error["type"] in _OTHERWISE and example is not None:
+        return f"write for example {example}"
     if "expected" in context and error["type"] == "literal_error":
         near = closest(
             str(error["input"]), str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
@@ -270,7 +299,7 @@ class Pruned:
         for path, missing in parts:
             at = _at(self.data, path)
             if missing in _HARMLESS and isinstance(at, dict):
-                at[missing] = copy.deepcopy(_HARMLESS[str(missing)])
+                at[missing] = copy.deepcopy(_harmless(str(missing), at))
             elif not self.take(path):
                 return False
         return True
@@ -295,7 +324,7 @@ class Pruned:
             del above[last]
         elif isinstance(above, dict) and last in above:
             self.names.add(str(last))
-            harmless = _HARMLESS_FIELD if path[-2:-1] == ("fields",) else _HARMLESS.get(str(last))
+            harmless = _HARMLESS_FIELD if path[-2:-1] == ("fields",) else _harmless(str(last), above)
             if harmless is not None and above[last] != harmless:
                 above[last] = copy.deepcopy(harmless)
             else:

@@ -194,7 +194,7 @@ def test_the_steps_of_one_composite() -> None:
         ("deduction", "two points a complaint", [0, -8, -2]),
         ("limit", "at most 5 points of deductions", [0, 3, 0]),
         ("limit", "never above 110", [-10, 0, 0]),
-        ("rounding", "rounded to 1 decimals", [0, 0, 0.04]),
+        ("rounding", "rounded to 1 decimal", [0, 0, 0.04]),
         ("gate", "no margin", [0, -10, 0]),
         ("gate", "less than half", [0, 0, -38.1]),
     ]

@@ -47,6 +47,21 @@ def test_the_composite_of_the_team_is_an_indicator_of_each_member() -> None:
     assert card.standing("Ann", "2026-02").results["before"].actual == 40.0
 
 
+def test_points_that_are_the_value_have_no_column_of_their_own_and_no_grades_none() -> None:
+    table = Rulebook.parse(BOOK).score({"orders": ORDERS, "team": TEAM}, model="all").table()
+    assert table.heads == ["Rank", "Subject", "Period", "own", "team", "both", "before", "Composite"]
+
+
+def test_a_working_calendar_of_a_model_within_is_there() -> None:
+    text = BOOK.replace(
+        "  own: {indicators: {revenue: {",
+        "  own: {pace: {calendar: plain}, indicators: {revenue: {accumulates: true, ",
+    )
+    book = Rulebook.parse(f"calendars: {{plain: {{}}}}\n{text}")
+    card = book.score({"orders": ORDERS, "team": TEAM}, model="all", now="2026-01-31")
+    assert card.standing("Ann", "2026-01").results["own"].score == 50
+
+
 def test_one_period_gives_the_same_as_all_of_them() -> None:
     book = Rulebook.parse(BOOK)
     data = {"orders": ORDERS, "team": TEAM}

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from crmrules import CrmRulesError, Model, Period, Scorecard, Source
+from crmrules import CrmRulesError, Model, Period, Rulebook, Scorecard, Source
 from crmrules.errors import cells
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.score import Plan
@@ -245,6 +246,59 @@ def test_the_terminal_takes_no_markup_from_names() -> None:
     console = Console(width=300, record=True, file=io.StringIO())
     console.print(scored(rows()))
     assert HOSTILE in console.export_text()
+
+
+JUDGED = """
+sources:
+  orders: {fields: {who: {type: text, role: subject}, day: {type: date, role: date}, amount: money(2)}}
+  team: {fields: {who: {type: text, role: subject}, team: text}}
+roster: team
+measures: {revenue: sum(amount)}
+models:
+  sales:
+    indicators: {revenue: {target: 100, weight: 1, accumulates: true}, cycle: {value: count()}}
+    rank: {within: team}
+    movement: true
+    pace: {}
+"""
+JUDGED_DATA = {
+    "team": [{"who": "Ann", "team": "North"}, {"who": "Bo", "team": "South"}],
+    "orders": [
+        {"who": "Ann", "day": "2026-10-05", "amount": "80.00"},
+        {"who": "Ann", "day": "2026-11-05", "amount": "50.00"},
+        {"who": "Bo", "day": "2026-11-05", "amount": "20.00"},
+    ],
+}
+
+
+def test_the_printed_card_has_change_and_rank_in_the_team_where_the_model_asks_for_them() -> None:
+    table = Rulebook.parse(JUDGED).score(JUDGED_DATA).table("2026-11")
+    assert table.heads[-3:] == ["Composite", "Change", "Team rank"]
+    found = {row[1]: row[-3:] for row in table.rows}
+    assert found == {"Ann": ["50.0", "-30.0", "1"], "Bo": ["20.0", "+20.0", "1"]}
+    assert table.right(table.heads.index("Change"))
+
+
+def test_the_tidy_table_has_the_pace_of_a_card_as_of_a_day() -> None:
+    book = Rulebook.parse(JUDGED)
+    plain, paced = book.score(JUDGED_DATA), book.score(JUDGED_DATA, now="2026-11-15")
+    assert not {"expected", "projected", "pace"} & {*plain.tidy().columns}  # type: ignore[attr-defined]
+    tidy: Any = paced.tidy()
+    row = tidy[(tidy.subject == "Ann") & (tidy.period == "2026-11") & (tidy.indicator == "revenue")].iloc[0]
+    assert (row.expected, row.projected, row.pace) == (50, 100, 1)
+    assert tidy[tidy.indicator == "cycle"].pace.isna().all()
+
+
+def test_a_period_without_records_is_told_where_a_model_looks_back() -> None:
+    book = Rulebook.parse(JUDGED)
+    assert book.score(JUDGED_DATA, period="2027-05").notes == ("no record counts in 2027-05",)
+    assert book.score(JUDGED_DATA, period="2026-11").notes == ()
+
+
+def test_notes_are_no_markup() -> None:
+    console = Console(width=300, record=True, file=io.StringIO())
+    console.print(replace(scored(rows()), notes=("[red]not on the roster[/red]",)))
+    assert "[red]not on the roster[/red]" in console.export_text()
 
 
 def test_a_long_card_shows_its_first_rows_and_says_so() -> None:

@@ -4,11 +4,12 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmrules import Model, Policy, Scorecard, Source
+from crmrules import Model, Policy, Rulebook, Scorecard, Source
 from crmrules.kpi.feed import Feed
 from crmrules.kpi.figuring import Beside
 from crmrules.kpi.roster import Roster
@@ -197,3 +198,38 @@ def test_explaining_leaves_the_callers_records_as_they_were(until: dt.date | Non
     before = [dict(each) for each in rows]
     scored(rows, until=until).explain("Ann", "2026-11")
     assert rows == before
+
+
+SOURCES = """
+sources:
+  orders:
+    fields:
+      no: {type: text, role: id}
+      who: {type: text, role: subject}
+      day: {type: date, role: date}
+      amount: money(2)
+  payments: {fields: {who: {type: text, role: subject}, day: {type: date, role: date}, received: money(2)}}
+measures: {revenue: {value: sum(amount), source: orders}, received: {value: sum(received), source: payments}}
+models:
+  sales:
+    pace: {}
+    indicators:
+      revenue: {target: 100, weight: 1, accumulates: true}
+      collection: {value: received / revenue, target: 0.5, weight: 1, curve: {cap: 120}}
+"""
+
+
+def test_the_records_of_each_source_are_listed_by_themselves() -> None:
+    orders = pd.DataFrame([{"no": "A1", "who": "Ann", "day": "2026-11-03", "amount": "80.00"}])
+    payments = pd.DataFrame([{"who": "Ann", "day": "2026-11-15", "received": "20.00"}])
+    card = Rulebook.parse(SOURCES).score({"orders": orders, "payments": payments}, now="2026-11-15")
+    statement = card.explain("Ann", "2026-11")
+    text = str(statement)
+    assert text.index("Counted in orders: 1") < text.index("Counted in payments: 1")
+    assert [line.id for line in statement.counted] == ["A1", 0]
+    tables = [each for each in statement.tables() if not isinstance(each, str)]
+    assert tables[1].heads == ["Record", "Date", "Credit", "revenue", "Rule"]
+    assert tables[2].heads == ["Record", "Date", "Credit", "received", "Rule"]
+    assert "in proportion: 50.0% at 100 → 50.00" in text
+    assert "pace 160.0% of the 50 expected after 15 days (50.0%)" in text
+    assert "160 at its end, if it goes on so" in text

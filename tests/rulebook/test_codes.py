@@ -172,6 +172,34 @@ MISTAKES = {
         "T102",
         "did you mean `reached`?",
     ),
+    "unknown kind of grades": (
+        "grades:\n      - {grade: A, at_least: 100}\n      - {grade: B}",
+        "grades: {kind: force, shares: {A: 40, B: 60}}",
+        "{kind: force",
+        "B204",
+        "did you mean `forced`?",
+    ),
+    "ranks within an unknown team": (
+        "    period: month",
+        "    period: month\n    rank: {within: manger}",
+        "manger}",
+        "B213",
+        "did you mean `manager`?",
+    ),
+    "grades within a team of teams": (
+        "    subject: manager\n",
+        "    subject: manager\n    grades: {kind: forced, within: manager, shares: {A: 40, B: 60}}\n",
+        "manager, shares",
+        "B213",
+        "leave `within` out",
+    ),
+    "no table for a kind of pace": (
+        "    period: month",
+        "    period: month\n    pace: true",
+        "true",
+        "B204",
+        "pace: {calendar: cn}",
+    ),
     "sequence over an unknown field": ("per: kind", "per: kint", "kint", "F102", "did you mean `kind`?"),
     "unknown measure": ("revenue / sold", "revenue / slod", "slod", "E101", "did you mean `sold`?"),
     "unknown field": ("sum(amount)", "sum(amout)", "amout", "E101", "did you mean `amount`?"),
@@ -211,6 +239,25 @@ def test_a_policy_that_is_meant_is_not_guessed() -> None:
     assert problem.code == "B211"
     assert problem.path == "measures.revenue.policy"
     assert "other, counted" in problem.hint
+
+
+def test_a_sum_over_records_that_nobody_chose_is_told_at_the_indicator() -> None:
+    text = SOUND.replace("policies:\n", "policies:\n  other: {source: orders, default: 0}\n").replace(
+        "revenue: sum(amount)", "revenue: {value: sum(amount), policy: counted}"
+    )
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.parse(text.replace("sold: {}", "sold: {value: sum(amount)}"))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.path) == ("B211", "models.sales.indicators.sold.value")
+    assert "`measures`" in problem.hint
+
+
+def test_a_misspelt_period_is_not_told_again_of_the_models_beside() -> None:
+    nested = SOUND.replace("both: {value: revenue / sold}", "both: {model: sales, weight: 1}")
+    assert Rulebook.parse(nested)
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.parse(nested.replace("subject: manager\n", "subject: manager\n    period: moth\n"))
+    assert [problem.code for problem in caught.value.problems] == ["B204"]
 
 
 def test_a_source_that_is_meant_is_not_guessed() -> None:

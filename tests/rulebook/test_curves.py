@@ -90,6 +90,22 @@ def test_a_mistake_in_a_curve_is_one_problem_at_its_place(mistake: str) -> None:
     assert problem.place.column == offset - text.rindex("\n", 0, offset)
 
 
+@pytest.mark.parametrize(
+    "curve",
+    [
+        "{kind: table, on: value, match: at_least, rows: [[0.3, 100], [0.1, 60]], otherwise: 0}",
+        "{kind: table, match: at_least, rows: [[0.1, 60], [0.3, 100]], otherwise: 0}",
+        "{kind: tiers, on: value, how: flat, tiers: []}",
+    ],
+)
+def test_a_broken_curve_over_the_value_asks_for_no_target(curve: str) -> None:
+    text = BOOK.replace("target: 100, ", "").replace("CURVE", curve)
+    with pytest.raises(RulebookError) as caught:
+        Rulebook.parse(text, "plan.yaml")
+    (problem,) = caught.value.problems
+    assert "target" not in problem.message
+
+
 def test_an_indicator_may_be_called_curve() -> None:
     text = BOOK.replace("revenue: {target", "curve: {value: revenue, target").replace("CURVE", "{cap: much}")
     with pytest.raises(RulebookError) as caught:
