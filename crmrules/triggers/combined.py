@@ -37,6 +37,7 @@ class CombinedRule(TriggerRule):
         "zh": "{subject} {period}：{trigger}（{reasons}）。",
     }
     named: ClassVar[tuple[str, ...]] = ("reasons",)
+    by_time: ClassVar[bool] = True
 
     _parts: tuple[TriggerRule, ...] | None = PrivateAttr(default=None)
 
@@ -55,6 +56,11 @@ class CombinedRule(TriggerRule):
                 "T409", f"there is no trigger {names}", hint="pass all triggers: within(around)"
             )
         return tuple(each for each in self.of if isinstance(each, TriggerRule))
+
+    @property
+    def by_source(self) -> bool:
+        """Whether it is about a source's subjects rather than the rows of a card, as all its parts are."""
+        return all(getattr(each, "by_source", False) for each in self.parts)
 
     def within(self, around: Surroundings) -> CombinedRule:
         """The same trigger with its parts. Raises CrmRulesError (T409) for a part that there is not, and for
@@ -94,12 +100,12 @@ class CombinedRule(TriggerRule):
         """Whether all parts that are about rows of a card are asked about this one."""
         if self.model not in (None, standing.model):
             return False
-        of_cards = [each for each in self.parts if not _by_source(each)]
+        of_cards = [each for each in self.parts if not getattr(each, "by_source", False)]
         return bool(of_cards) and all(each.concerns(standing) for each in of_cards)
 
     def own_rows(self, now: dt.datetime, zone: ZoneInfo) -> Iterator[Standing]:
         """The rows of the parts, where all of them are about a source's subjects."""
-        if not all(_by_source(each) for each in self.parts):
+        if not self.by_source:
             return
         seen = set()
         for part in self.parts:
@@ -116,12 +122,6 @@ class CombinedRule(TriggerRule):
         reasons = "; ".join(f"{each.outcome}: {each.reason}" for each in found)
         code = {"fired": "HOLDS", "not_met": "NOT_MET"}.get(outcome, outcome.upper())
         return Decision(name, standing, self.step, outcome, code, reasons, now, {"reasons": reasons})
-
-
-def _by_source(rule: TriggerRule) -> bool:
-    if isinstance(rule, CombinedRule):
-        return all(_by_source(each) for each in rule.parts)
-    return bool(getattr(rule, "by_source", False))
 
 
 def _first(outcomes: Sequence[Outcome], order: Iterable[Outcome], otherwise: Outcome) -> Outcome:

@@ -17,14 +17,14 @@ from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
-from crmrules.triggers.asked import AskedRule
+from crmrules.triggers.combined import CombinedRule
 from crmrules.triggers.context import Surroundings
 from crmrules.triggers.delivering import envelope
 from crmrules.triggers.evaluation import Evaluation, Group, Subjects, due_or_none
 from crmrules.triggers.history import History
 from crmrules.triggers.intent import Intent, fingerprint_of, key_of
 from crmrules.triggers.outbox.protocol import Session, Store, committed
-from crmrules.triggers.outbox.records import Delivery, Instance, Occurrence, Silence
+from crmrules.triggers.outbox.records import Delivery, Event, Instance, Occurrence, Silence
 from crmrules.triggers.remind import zone_of
 from crmrules.triggers.state import Clock
 from crmrules.triggers.trigger import TriggerRule
@@ -164,6 +164,7 @@ class Engine:
         periods = period if isinstance(period, Mapping) else {}
         general = period if isinstance(period, Periods) else month
         self._groups = _groups(self.triggers, periods, general)
+        self._combined = any(isinstance(rule, CombinedRule) for rule in self.triggers.values())
         self._digests = {name: rule.digest_of for name, rule in self.triggers.items()}
 
     @classmethod
@@ -199,6 +200,8 @@ class Engine:
         moment = self._moment(now)
         report = Report(moment)
         while self._commit(report, self._marked):
+            pass
+        while self._commit(report, self._published):
             pass
         self._woken(report)
         for group in self._groups:
@@ -338,6 +341,27 @@ class Engine:
                 self._evaluate(session, group, period, dict.fromkeys(subjects), report)
         return len(marks)
 
+    def _published(self, session: Session, report: Report) -> int:
+        """Look at what the host has published; it is taken when this is committed."""
+        events = tuple(session.events(self._batch, tenant=self.tenant))
+        for group in self._groups if events else ():
+            names = {name for name, rule in group.rules.items() if rule.by_event}
+            if not names:
+                continue
+            period = group.periods.of(report.now.astimezone(self.zone).date())
+            session.lock({each.subject for each in events if each.subject}, tenant=self.tenant)
+            people: Facts = {}
+            if group.own:
+                rows = self._own_rows(group, report.now, report, events)
+            else:
+                about = frozenset(each.subject for each in events if each.subject)
+                rows, people = self.rows(Request(group.model, period, report.now, about))
+            standings = {each.subject: each for each in rows if each.period == period}
+            session.lock(standings, tenant=self.tenant)
+            subjects = dict.fromkeys(standings, names)
+            self.evaluation(session, group, period, report, people, events).run(standings, subjects)
+        return len(events)
+
     def _woken(self, report: Report) -> None:
         with self.store.transaction() as session:
             waiting = session.active(until=report.now, tenant=self.tenant)
@@ -348,6 +372,7 @@ class Engine:
     def _wake(self, waiting: Sequence[Instance], session: Session, report: Report) -> int:
         session.lock({each.subject for each in waiting}, tenant=self.tenant)
         kept = session.instances([(each.fingerprint, each.period) for each in waiting])
+        asked, touched = [*kept], set[tuple[str, str]]()
         for group in self._groups:
             wanted: dict[str, dict[str, set[str]]] = {}
             for key, each in [*kept.items()]:
@@ -355,9 +380,16 @@ class Engine:
                     wanted.setdefault(each.period, {}).setdefault(each.subject, set()).add(each.trigger)
                     del kept[key]
             for period, subjects in sorted(wanted.items()):
-                self._evaluate(session, group, group.periods.parse(period), subjects, report)
+                touched |= self._evaluate(session, group, group.periods.parse(period), subjects, report)
         self._orphaned(session, [*kept.values()], report)
+        self._unsaid(session, {*asked} - touched - {*kept}, report)
         return 0
+
+    def _unsaid(self, session: Session, keys: set[tuple[str, str]], report: Report) -> None:
+        """Of what has nothing to say any more, as an event that is over, nothing is asked again."""
+        for each in session.instances(sorted(keys)).values():
+            if each.wake is not None and each.wake <= report.now:
+                session.save([replace(each, state="closed", wake=None)])
 
     def _belongs(self, instance: Instance, group: Group) -> bool:
         rule = group.rules.get(instance.trigger)
@@ -382,7 +414,7 @@ class Engine:
             wanted, names = self._unswept(session, group, period, report.now)
         if not names:
             return
-        everybody = sorted({each.subject for each in self._rows_of(group, period, report.now)[0]})
+        everybody = sorted({each.subject for each in self._rows_of(group, period, report)[0]})
         for start in range(0, len(everybody), self._batch):
             subjects = dict.fromkeys(everybody[start : start + self._batch], names)
             self._commit(report, partial(self._sweep, group, period, subjects))
@@ -454,26 +486,33 @@ class Engine:
         group: Group,
         period: Period,
         report: Report,
-        people: Mapping[str, Mapping[str, str]] | None = None,
+        people: Facts | None = None,
+        events: tuple[Event, ...] = (),
     ) -> Evaluation:
         """One evaluation of some subjects in a period, within a transaction."""
         given = self._people() if callable(self._people) else self._people
-        return Evaluation(self, session, group, period, report, {**(people or {}), **(given or {})})
+        known = {**(people or {}), **(given or {})}
+        return Evaluation(self, session, group, period, report, known, events)
 
     def _evaluate(
         self, session: Session, group: Group, period: Period, subjects: Subjects, report: Report
-    ) -> None:
+    ) -> set[tuple[str, str]]:
         if report.now.astimezone(self.zone).date() < period.start:
-            return
-        rows, people = self._rows_of(group, period, report.now, frozenset(subjects))
+            return set()
+        rows, people = self._rows_of(group, period, report, frozenset(subjects))
         standings = {each.subject: each for each in rows if each.subject in subjects}
-        self.evaluation(session, group, period, report, people).run(standings, subjects)
+        evaluation = self.evaluation(session, group, period, report, people)
+        evaluation.run(standings, subjects)
+        return evaluation.touched
 
-    def surrounded(self, group: Group, moment: dt.datetime) -> Mapping[str, TriggerRule]:
+    def surrounded(
+        self, group: Group, moment: dt.datetime, events: tuple[Event, ...] = ()
+    ) -> Mapping[str, TriggerRule]:
         """The triggers of a group with what there is beside the rows at a moment."""
-        if self._around is None:
+        if self._around is None and not events and not self._combined:
             return group.rules
-        around = self._around(moment) if callable(self._around) else self._around
+        around = self._around(moment) if callable(self._around) else self._around or Surroundings()
+        around = replace(around, triggers=around.triggers or self.triggers, events=events)
         return {name: rule.within(around) for name, rule in group.rules.items()}
 
     @property
@@ -482,15 +521,25 @@ class Engine:
         return self._read is not None
 
     def _rows_of(
-        self, group: Group, period: Period, moment: dt.datetime, subjects: frozenset[str] | None = None
+        self, group: Group, period: Period, report: Report, subjects: frozenset[str] | None = None
     ) -> tuple[list[Standing], Facts]:
+        moment = report.now
         if not group.own:
             return self.rows(Request(group.model, period, moment, subjects))
-        rows: list[Standing] = []
-        for rule in self.surrounded(group, moment).values():
-            rows += rule.own_rows(moment.astimezone(self.zone), self.zone)
-        wanted = [each for each in rows if each.period == period]
+        wanted = [each for each in self._own_rows(group, moment, report) if each.period == period]
         return [each for each in wanted if subjects is None or each.subject in subjects], {}
+
+    def _own_rows(
+        self, group: Group, moment: dt.datetime, report: Report, events: tuple[Event, ...] = ()
+    ) -> list[Standing]:
+        """The rows of triggers that find their subjects themselves; of one that fails none."""
+        rows: list[Standing] = []
+        for name, rule in self.surrounded(group, moment, events).items():
+            try:
+                rows += rule.own_rows(moment.astimezone(self.zone), self.zone)
+            except Exception as error:
+                report.failures[name] = f"{type(error).__name__}: {error}"
+        return rows
 
     def rows_at(
         self, group: Group, period: Period, moment: dt.datetime, subjects: Collection[str]
@@ -581,10 +630,14 @@ def _groups_of(book: Book) -> list[Group]:
 
 def _apart(triggers: Mapping[str, TriggerRule]) -> tuple[list[Group], dict[str, TriggerRule]]:
     """The triggers that find their subjects themselves, each alone, and the others."""
-    own = [
-        Group.of(None, rule.period, {name: rule}, own=True)
-        for name, rule in triggers.items()
-        if isinstance(rule, AskedRule) and rule.by_source
-    ]
+    around = Surroundings(triggers=triggers)
+    month = CalendarPeriods(unit="month")
+    own = []
+    for name, rule in triggers.items():
+        bound = rule.within(around) if isinstance(rule, CombinedRule) else rule
+        if getattr(bound, "by_source", False):
+            parts = bound.parts if isinstance(bound, CombinedRule) else (bound,)
+            periods = getattr(parts[0], "period", month)
+            own.append(Group.of(None, periods, {name: rule}, own=True))
     apart = {name for group in own for name in group.rules}
     return own, {name: rule for name, rule in triggers.items() if name not in apart}

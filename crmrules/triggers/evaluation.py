@@ -16,7 +16,7 @@ from crmrules.triggers.decision import Decision
 from crmrules.triggers.delivering import ZONE, deliveries
 from crmrules.triggers.intent import Intent, fingerprint_of, key_of
 from crmrules.triggers.outbox.protocol import Session
-from crmrules.triggers.outbox.records import Delivery, Instance, Occurrence, Outcome, Silence
+from crmrules.triggers.outbox.records import Delivery, Event, Instance, Occurrence, Outcome, Silence
 from crmrules.triggers.remind import retraction, told
 from crmrules.triggers.state import RUNNING, Obstacle, Transition, advance, is_idle
 from crmrules.triggers.trigger import TriggerRule
@@ -112,13 +112,16 @@ class Evaluation:
         period: Period,
         report: Report,
         people: Mapping[str, Mapping[str, str]],
+        events: tuple[Event, ...] = (),
     ) -> None:
         self.engine, self.session, self.group, self.period = engine, session, group, period
         self.report, self.people, self.now = report, people, report.now
         end = engine.clock.end_of(period)
-        self.rules = engine.surrounded(group, self.now)
+        self.rules = engine.surrounded(group, self.now, events)
         self.moment = min(self.now, end - INSTANT)
         """When triggers are asked: of a period that is over, at its end."""
+        self.touched: set[tuple[str, str]] = set()
+        """The states of which something was said."""
         self.fingerprints: dict[tuple[str, str, str], str] = {}
         self.silences: list[Silence] = []
         self.instances: dict[tuple[str, str], Instance] = {}
@@ -216,6 +219,7 @@ class Evaluation:
         """What comes of what a trigger says of one subject."""
         rule = self.rules[name]
         instance = self.instance(name, subject, said.about, said.period)
+        self.touched.add((instance.fingerprint, instance.period))
         if said.error:
             self.failed(name, rule, instance, said.error)
         decision = said.decision
@@ -298,6 +302,7 @@ class Evaluation:
         instance = self.instances.get((self.fingerprint(name, subject), str(self.period)))
         if instance is None or instance.state not in RUNNING:
             return
+        self.touched.add((instance.fingerprint, instance.period))
         if self.now >= self.engine.clock.end_of(self.period):
             self.changed.append((rule, replace(instance, state="closed", wake=None), None))
             return

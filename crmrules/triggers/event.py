@@ -45,6 +45,8 @@ class Happened(RecordRule):
     collapse: Literal["per_event", "per_day", "per_period"] = "per_event"
 
     step: ClassVar[str] = "event"
+    by_time: ClassVar[bool] = False
+    by_event: ClassVar[bool] = True
     named: ClassVar[tuple[str, ...]] = ("record", "field", "before", "after", "happened")
     messages: ClassVar[Mapping[str, str]] = {
         "en": "{record} of {subject}: {field} was {before} and is {after}, {happened}.",

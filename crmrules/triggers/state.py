@@ -103,7 +103,8 @@ def advance(
         course.close(at_due)
     elif decision.outcome != "not_due" and decision.outcome != "closed":
         if decision.outcome == "missed":
-            course.settled("missed", decision.code, decision.reason)
+            if not course.data.get("told") and "due" not in course.data:
+                course.settled("missed", decision.code, decision.reason)
         elif course.is_open_deadline:
             course.settle_deadline(at_due or decision)
         elif decision.outcome == "no_data":
@@ -202,7 +203,7 @@ class _Course:
             # The same episode goes on; who was told knows already.
             self.change(state="firing")
             return True
-        self.data = {name: value for name, value in self.data.items() if name == "due"}
+        self.data = {name: value for name, value in self.data.items() if name in ("due", "about")}
         if pause is not None:
             self.data["pause"] = pause.isoformat()
         self.change(

@@ -73,7 +73,7 @@ class Reached(TriggerRule):
 
     @pydantic.model_validator(mode="after")
     def _ascending(self) -> Reached:
-        if self.levels and {"share", "reset_at"} & self.model_fields_set:
+        if self.levels and (self.share != 1.0 or self.reset_at is not None):
             raise ValueError("`levels` stands in place of `share` and `reset_at`: leave those out")
         for low, high in pairwise(self.levels):
             if high.at <= low.at or high.left_below < low.left_below:

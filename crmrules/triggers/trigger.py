@@ -58,6 +58,8 @@ class TriggerRule(Options):
     step: ClassVar[str] = "fire"
     by_time: ClassVar[bool] = False
     """Whether what it says can change though nothing was saved, as with days without a visit."""
+    by_event: ClassVar[bool] = False
+    """Whether it is about what the host publishes, and has nothing to say at other times."""
     named: ClassVar[tuple[str, ...]] = ()
     """What a message of the kind can name of the basis, beside `message.PARAMETERS`."""
     messages: ClassVar[Mapping[str, str]] = {}
@@ -69,6 +71,22 @@ class TriggerRule(Options):
         if twice := [role for role in tell if tell.count(role) > 1]:
             raise ValueError(f"the role `{twice[0]}` stands there twice: name each role once")
         return tell
+
+    @pydantic.model_validator(mode="after")
+    def _fitting(self) -> TriggerRule:
+        lasting = {"repeat": self.repeat, "escalation": self.escalation, "for": self.lasting}
+        if self.by_event and (named := [name for name, value in lasting.items() if value]):
+            raise ValueError(
+                f"`{named[0]}` is about what lasts, and an event is over as soon as it happened: leave it out"
+            )
+        fields = type(self).model_fields
+        names = ("grace", "evaluate_as_of", "recheck")
+        dated = [name for name in names if getattr(self, name) != fields[name].default]
+        if dated and type(self).due_in is TriggerRule.due_in and not self.by_time:
+            raise ValueError(f"`{dated[0]}` goes with deadlines: write kind: behind, or leave it out")
+        if self.is_deadline and self.lasting is not None:
+            raise ValueError("`for` does not go with a deadline, which is decided at its time: leave it out")
+        return self
 
     @pydantic.field_validator("message")
     @classmethod
