@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import PrivateAttr
 
-from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.errors import CrmRulesError, did_you_mean, shown
+from crmrules.expr import Expression
+from crmrules.fields import Source
 from crmrules.kpi.calendar import WEEKDAYS_ALONE, Calendar
 from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.period import Period
@@ -45,6 +47,7 @@ class AskedRule(TriggerRule):
     calendar: str | None = None
 
     by_time: ClassVar[bool] = True
+    own_roles: ClassVar[tuple[str, ...]] = (OWNER,)
 
     _around: Surroundings = PrivateAttr(default_factory=Surroundings)
 
@@ -55,6 +58,42 @@ class AskedRule(TriggerRule):
     def subjects(self, around: Surroundings) -> Iterable[str]:
         """Whom it is asked about where it has no model."""
         return around.facts.by(self.source, self.about) if self.source else ()
+
+    def problems(self, sources: Mapping[str, Source]) -> Iterator[tuple[tuple[str, ...], CrmRulesError]]:
+        """The source, fields and conditions that there are not, with the way to them."""
+        if self.source is None:
+            return
+        if self.source not in sources:
+            hint = did_you_mean(self.source, sources)
+            yield ("source",), CrmRulesError("B212", f"there is no source `{self.source}`", hint=hint)
+            return
+        source = sources[self.source]
+        if self.about is None and source.role(SUBJECT) is None and self.by_source:
+            hint = "write about: and the field that names the subject"
+            yield ("source",), CrmRulesError("T402", f"`{self.source}` has no role `subject`", hint=hint)
+        for key, names in self.fields_read.items():
+            for name in names:
+                if error := _unknown_field(source, name):
+                    yield (key,), error
+        for key, text in self.conditions.items():
+            try:
+                found = Expression.parse(text, source)
+            except CrmRulesError as error:
+                yield (key,), error
+            else:
+                if found.type.kind != "bool":
+                    hint = "write a comparison, such as amount > 0"
+                    yield (key,), CrmRulesError("T410", f"{shown(text)} is no condition", hint=hint)
+
+    @property
+    def fields_read(self) -> Mapping[str, tuple[str, ...]]:
+        """The fields or roles of its source that it names, by key."""
+        return {key: (name,) for key, name in (("about", self.about), ("owner", self.owner)) if name}
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """The conditions on a record that it has, by key."""
+        return {}
 
     @property
     def by_source(self) -> bool:
@@ -167,6 +206,14 @@ class AskedRule(TriggerRule):
         assert self.source is not None
         assert self.owner is not None
         return field_of(self._around.facts.table(self.source).source, self.owner)
+
+
+def _unknown_field(source: Source, name: str) -> CrmRulesError | None:
+    try:
+        field_of(source, name)
+    except CrmRulesError as error:
+        return error
+    return None
 
 
 class RecordRule(AskedRule):

@@ -8,6 +8,8 @@ from typing import ClassVar, Literal, final
 
 from pydantic import PrivateAttr
 
+from crmrules.errors import CrmRulesError
+from crmrules.fields import Source
 from crmrules.kpi.standing import Figure
 from crmrules.policy.collided import Collisions, Pair
 from crmrules.policy.collision import Collision
@@ -33,6 +35,7 @@ class Collided(RecordRule):
     severity: Severity = "warning"
 
     step: ClassVar[str] = "collision"
+    own_roles: ClassVar[tuple[str, ...]] = (FIRST, WINNER)
     named: ClassVar[tuple[str, ...]] = ("record", "other", "other_record", "evidence", "days", "winner")
     messages: ClassVar[Mapping[str, str]] = {
         "en": "{record} of {subject} is the customer of {other_record} of {other}: {evidence}.",
@@ -40,6 +43,13 @@ class Collided(RecordRule):
     }
 
     _found: Collisions | None = PrivateAttr(default=None)
+
+    def problems(self, sources: Mapping[str, Source]) -> Iterator[tuple[tuple[str, ...], CrmRulesError]]:
+        """Those of its own, and of how collisions are found."""
+        yield from super().problems(sources)
+        if self.source in sources:
+            for path, error in self.rule.problems(sources[self.source]):
+                yield ("rule", *map(str, path)), error
 
     def within(self, around: Surroundings) -> Collided:
         """The same trigger with the records in which it looks; what it finds is found once."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, WithJsonSchema
 
 from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.fields import Source
 from crmrules.kpi.period import Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.context import Surroundings
@@ -95,6 +96,12 @@ class CombinedRule(TriggerRule):
         for each in self.of:
             if isinstance(each, TriggerRule):
                 each.check(periods)
+
+    def problems(self, sources: Mapping[str, Source]) -> Iterator[tuple[tuple[str, ...], CrmRulesError]]:
+        """Those of the parts that are written here."""
+        for each in self.of:
+            if isinstance(each, TriggerRule):
+                yield from ((("of", *path), error) for path, error in each.problems(sources))
 
     def concerns(self, standing: Standing) -> bool:
         """Whether all parts that are about rows of a card are asked about this one."""

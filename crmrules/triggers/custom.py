@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import pydantic
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from crmrules.errors import CrmRulesError, shown
 from crmrules.fields import Frozen
+from crmrules.triggers import message
 from crmrules.triggers.asked import AskedRule
 from crmrules.triggers.context import Answer, Context
 from crmrules.triggers.trigger import KINDS
@@ -60,16 +61,25 @@ def answered(function: Function, name: str, context: Context, parameters: BaseMo
     return Answer("no_data", reason, code="TRIGGER_FAILED")
 
 
-def trigger(name: str, *, params: type[BaseModel] = NoParameters) -> Callable[[Written], Written]:
+def trigger(
+    name: str,
+    *,
+    params: type[BaseModel] = NoParameters,
+    named: Sequence[str] = (),
+    messages: Mapping[str, str] | None = None,
+) -> Callable[[Written], Written]:
     """Make a function a kind of trigger, which rulebooks then name: `kind: acme.no_visit`.
 
     name: with the name of whoever writes it in front, so that it can never be one of the library's own.
     params: a pydantic model of the parameters, written under `parameters:` and checked when a rulebook is
-    loaded. The function takes a `Context` and these, and returns an `Answer`; it looks at nothing else,
+    loaded. named: what of the basis a message can name. messages: those for rulebooks that have none of
+    their own, by language.
+
+    The function takes a `Context` and the parameters, and returns an `Answer`; it looks at nothing else,
     neither the clock nor a database. `crmrules.testing.check_trigger` finds out whether it does.
 
     Defining the same function again replaces it, as a notebook does. Raises CrmRulesError (T103) for a
-    name that is taken, (T403) for one without a dot.
+    name that is taken, (T403) for one without a dot, (T201 to T203) for a message that names what it cannot.
 
     >>> class NoVisit(BaseModel):
     ...     days: int = 10
@@ -94,7 +104,12 @@ def trigger(name: str, *, params: type[BaseModel] = NoParameters) -> Callable[[W
             raise CrmRulesError(
                 "T103", f"the kind of trigger `{name}` is {other} already", hint="choose another name"
             )
-        KINDS[name] = _kind(name, function, params, home)
+        made = _kind(name, function, params, home)
+        made.named, made.messages = tuple(named), dict(messages or {})
+        for template in made.messages.values():
+            message.check(template, made.named)
+        message.TEMPLATES[name] = made.messages
+        KINDS[name] = made
         return function
 
     return registered

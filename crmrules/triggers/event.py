@@ -47,11 +47,22 @@ class Happened(RecordRule):
     step: ClassVar[str] = "event"
     by_time: ClassVar[bool] = False
     by_event: ClassVar[bool] = True
+    own_roles: ClassVar[tuple[str, ...]] = (OWNER, PREVIOUS)
     named: ClassVar[tuple[str, ...]] = ("record", "field", "before", "after", "happened")
     messages: ClassVar[Mapping[str, str]] = {
         "en": "{record} of {subject}: {field} was {before} and is {after}, {happened}.",
         "zh": "{subject} 的 {record}：{field} 由 {before} 变为 {after}，{happened}。",
     }
+
+    @property
+    def fields_read(self) -> Mapping[str, tuple[str, ...]]:
+        """The fields that it names, by key."""
+        return {**super().fields_read, "changed": self.changed}
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """Its conditions before and after."""
+        return {key: text for key, text in (("before", self.before), ("after", self.after)) if text}
 
     def own_rows(self, now: dt.datetime, zone: ZoneInfo) -> Iterator[Standing]:
         """A row for each subject that something happened to."""

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import pydantic
 from pydantic import Field
 
+from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.fields import Source
 from crmrules.triggers.asked import RecordRule
 from crmrules.triggers.context import Answer, Context, Surroundings
 from crmrules.triggers.due import instant_of
@@ -64,6 +66,13 @@ class Inactive(RecordRule):
         if self.at_least is not None and self.at_least.exact is not None:
             raise ValueError("the usual interval is in days: write at_least: {days: 14}")
         return self
+
+    def problems(self, sources: Mapping[str, Source]) -> Iterator[tuple[tuple[str, ...], CrmRulesError]]:
+        """Those of its own, and a source of `among` that there is not."""
+        yield from super().problems(sources)
+        if self.among is not None and self.among not in sources:
+            hint = did_you_mean(self.among, sources)
+            yield ("among",), CrmRulesError("B212", f"there is no source `{self.among}`", hint=hint)
 
     def subjects(self, around: Surroundings) -> Iterable[str]:
         """Those with records, and those who could have some."""

@@ -56,6 +56,18 @@ class DataQuality(RecordRule):
             raise ValueError("`late` goes with `recorded`: name the field that says when it was entered")
         return self
 
+    @property
+    def fields_read(self) -> Mapping[str, tuple[str, ...]]:
+        """The fields that it names, by key."""
+        dates = {"happened": self.happened if self.happened != DATE else None, "recorded": self.recorded}
+        named = {key: (name,) for key, name in dates.items() if name}
+        return {**super().fields_read, **named, "missing": self.missing}
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """What is odd."""
+        return {"odd": self.odd} if self.odd else {}
+
     def answers(self, context: Context) -> Iterator[Answer]:
         """One for each thing that is wrong with each of the subject's records."""
         for record in context.facts.all(self.source, by=self.about, coming=True):

@@ -57,6 +57,16 @@ class Relative(RecordRule):
             raise ValueError("hours and minutes lead to a time of their own: leave `time` out")
         return self
 
+    @property
+    def fields_read(self) -> Mapping[str, tuple[str, ...]]:
+        """The fields that it names, by key."""
+        return {**super().fields_read, "field": self.field}
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """Its condition."""
+        return {"if": self.condition} if self.condition else {}
+
     def answers(self, context: Context) -> Iterator[Answer]:
         """One for each of the subject's records with a date."""
         for record in context.facts.all(self.source, by=self.about, coming=True):

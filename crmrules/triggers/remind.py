@@ -14,10 +14,12 @@ from crmrules.triggers.context import Surroundings
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.intent import Intent, Recipient, intent_id, occurrence_key
 from crmrules.triggers.outbox.records import Delivery
+from crmrules.triggers.recipients import holders, is_role
 from crmrules.triggers.trigger import TriggerRule
 
-SUBJECT = "subject"
 LOCALE = "locale"
+LISTED = "listed"
+"""The role of people who are named, by their ids or by an expression."""
 
 
 def evaluate(
@@ -50,11 +52,16 @@ def evaluate(
     for name, trigger in triggers.items():
         for standing in trigger.own_rows(moment, local):
             decisions += trigger.decisions(name, standing, moment, local)
-    return [_with_unreached(decision, triggers[decision.trigger]) for decision in decisions]
+    people = around.people if around is not None else {}
+    return [_with_unreached(decision, triggers[decision.trigger], people) for decision in decisions]
 
 
-def _with_unreached(decision: Decision, trigger: TriggerRule) -> Decision:
-    missing = tuple(role for role in trigger.tell if not holder(decision.standing, role))
+def _with_unreached(
+    decision: Decision, trigger: TriggerRule, people: Mapping[str, Mapping[str, str]]
+) -> Decision:
+    # Without a roster nobody can say whom an expression chooses.
+    asked = [role for role in trigger.tell if people or is_role(role)]
+    missing = tuple(role for role in asked if not holders(role, decision.standing, people))
     return replace(decision, unreached=missing) if missing else decision
 
 
@@ -90,17 +97,18 @@ def told(
     locale: str = "en",
     tenant: str = "",
 ) -> list[Intent]:
-    """An intent of one occurrence for each of the roles that somebody holds."""
-    found = []
-    for role in roles:
-        who = holder(decision.standing, role)
-        if not who:
-            continue
+    """An intent of one occurrence for each of the roles that somebody holds, and whoever is named."""
+    found: list[Intent] = []
+    wanted = [(role, who) for role in roles for who in holders(role, decision.standing, people)]
+    for role, who in wanted:
         own = people.get(who, {}).get(LOCALE) or locale
         template, language = message.template_of(trigger.kind, trigger.message, own)
         text = message.render(template, _parameters(decision, trigger), language)
-        recipient = Recipient(role, who, own)
-        found.append(Intent(intent_id(key, role), key, decision, recipient, trigger.severity, text, tenant))
+        named = role if is_role(role) else LISTED
+        id = intent_id(key, named if is_role(role) else f"{named}:{who}")
+        recipient = Recipient(named, who, own)
+        if id not in {each.id for each in found}:
+            found.append(Intent(id, key, decision, recipient, trigger.severity, text, tenant))
     return found
 
 
@@ -136,11 +144,6 @@ def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.V
         "due": decision.scheduled_at,
         **{name: basis.get(name) for name in trigger.named},
     }
-
-
-def holder(standing: Standing, role: str) -> str | None:
-    """Who has a role for the subject of a row."""
-    return standing.subject if role == SUBJECT else standing.people.get(role)
 
 
 def zone_of(zone: ZoneInfo | str) -> ZoneInfo:

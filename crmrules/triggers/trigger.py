@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -15,12 +15,14 @@ from pydantic import Field
 from pydantic_core import core_schema
 
 from crmrules.errors import CrmRulesError, did_you_mean, shown
+from crmrules.fields import Source
 from crmrules.kpi.calendar import Calendar
 from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Figure, Result, Standing
 from crmrules.triggers import message
 from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.options import Options, Severity
+from crmrules.triggers.recipients import Told
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,14 +46,15 @@ class TriggerRule(Options):
     """The fields that every kind has, beside the `Options`.
 
     indicator: what is looked at; model: of which model, any that has the indicator if not said.
-    tell: the roles to tell: `subject`, or a role of the roster. message: templates by language, in place
+    tell: the roles to tell: `subject`, or a role of the roster; also {ids: [u2, u9]}, and {where: …} with an
+    expression over the roster, in which `id` is the person. message: templates by language, in place
     of the shipped ones. severity: how urgent.
     """
 
     kind: str
     indicator: str
     model: str | None = None
-    tell: Annotated[tuple[str, ...], Field(min_length=1)] = ("subject",)
+    tell: Annotated[Told, Field(min_length=1)] = ("subject",)
     message: dict[str, str] = {}  # noqa: RUF012 - a field of pydantic, which copies it
     severity: Severity = "info"
 
@@ -60,6 +63,8 @@ class TriggerRule(Options):
     """Whether what it says can change though nothing was saved, as with days without a visit."""
     by_event: ClassVar[bool] = False
     """Whether it is about what the host publishes, and has nothing to say at other times."""
+    own_roles: ClassVar[tuple[str, ...]] = ()
+    """The roles of the kind's own, beside those of the roster."""
     named: ClassVar[tuple[str, ...]] = ()
     """What a message of the kind can name of the basis, beside `message.PARAMETERS`."""
     messages: ClassVar[Mapping[str, str]] = {}
@@ -145,6 +150,10 @@ class TriggerRule(Options):
 
     def check(self, periods: Periods) -> None:
         """Raise CrmRulesError for what does not go with a model's periods; nothing, unless a kind says so."""
+
+    def problems(self, sources: Mapping[str, Source]) -> Iterator[tuple[tuple[str, ...], CrmRulesError]]:
+        """What does not fit the sources, with the way to it; nothing, unless a kind reads them."""
+        yield from ()
 
     def result(self, standing: Standing) -> Result:
         """The indicator of a row. Raises CrmRulesError (T101) if the row has none of that name."""

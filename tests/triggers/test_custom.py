@@ -168,6 +168,24 @@ def test_it_stands_in_the_json_schema() -> None:
     assert [*validator.iter_errors({**book(), "sources": sources})]
 
 
+def test_its_messages_name_its_basis() -> None:
+    texts = {"en": "{subject}: {days} days", "zh": "{subject}：{days} 天"}
+    trigger("acme.no_visit", params=NoVisit, named=("days",), messages=texts)(no_visit)
+    rule = KINDS["acme.no_visit"].model_validate({"source": "visits", "parameters": {"days": 10}})
+    found = evaluate({"x": rule}, [], NOW, "UTC", around=around())
+    assert [intents(found, {"x": rule}, {}, locale=each)[0].text for each in ("en", "zh")] == [
+        "Ann: 11 days",
+        "Ann：11 天",
+    ]
+    own = KINDS["acme.no_visit"].model_validate(
+        {"source": "visits", "parameters": {"days": 10}, "message": {"en": "{days}!"}}
+    )
+    assert intents(found, {"x": own}, {})[0].text == "11!"
+    with pytest.raises(CrmRulesError) as caught:
+        trigger("acme.no_visit", params=NoVisit, messages=texts)(no_visit)
+    assert caught.value.code == "T202"
+
+
 def test_names_are_taken_once() -> None:
     trigger("acme.no_visit", params=NoVisit)(no_visit)
     trigger("acme.no_visit", params=NoVisit)(no_visit)  # a notebook's cell that runs again
