@@ -7,7 +7,7 @@ from crmrules.triggers.custom import CustomRule
 from crmrules.triggers.deadline import Behind
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.due import Distance, Due
-from crmrules.triggers.engine import Engine, Report, Request
+from crmrules.triggers.engine import Engine
 from crmrules.triggers.event import Happened
 from crmrules.triggers.facts import Facts, Record
 from crmrules.triggers.history import History
@@ -20,6 +20,7 @@ from crmrules.triggers.plugged import Plugin, allow, plugins
 from crmrules.triggers.quality import DataQuality
 from crmrules.triggers.relative import Relative
 from crmrules.triggers.remind import evaluate, intents
+from crmrules.triggers.report import Report, Request
 from crmrules.triggers.schedule import Schedule
 from crmrules.triggers.threshold import Reached
 from crmrules.triggers.trigger import KINDS, Trigger, TriggerRule

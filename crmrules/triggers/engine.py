@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, final
 from zoneinfo import ZoneInfo
 
 from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.kpi.calendar import WEEKDAYS_ALONE, Calendar
 from crmrules.kpi.calendar_periods import CalendarPeriods
-from crmrules.kpi.model import Model
 from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.combined import CombinedRule
 from crmrules.triggers.context import Surroundings
 from crmrules.triggers.delivering import envelope
-from crmrules.triggers.evaluation import Evaluation, Group, Subjects, due_or_none
+from crmrules.triggers.evaluation import Evaluation, Subjects
+from crmrules.triggers.group import Group, due_or_none, groups_of, groups_of_book, periods_of
 from crmrules.triggers.history import History
-from crmrules.triggers.intent import Intent, fingerprint_of, key_of
+from crmrules.triggers.intent import fingerprint_of, key_of
 from crmrules.triggers.outbox.protocol import Session, Store, committed
 from crmrules.triggers.outbox.records import Delivery, Event, Instance, Occurrence, Silence
 from crmrules.triggers.remind import zone_of
+from crmrules.triggers.report import Around, Book, Facts, People, Reader, Report, Request
 from crmrules.triggers.state import Clock
 from crmrules.triggers.trigger import TriggerRule
 
@@ -34,85 +34,6 @@ if TYPE_CHECKING:
 
 EVERYBODY = "@everybody"
 """The subject of the row that remembers for which rules and deadlines everybody was looked at."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the engine asks the host for.
-
-    model: whose figures; None for triggers that name none. subjects: of whom, None for everybody. as_of:
-    records and facts of a later moment do not count.
-    """
-
-    model: str | None
-    period: Period
-    as_of: dt.datetime
-    subjects: frozenset[str] | None = None
-
-
-Reader = Callable[[Request], "Scorecard | Iterable[Standing]"]
-"""How people stand: a scorecard, or rows of one. More subjects than were asked for do no harm."""
-
-Facts = Mapping[str, Mapping[str, str]]
-People = Facts | Callable[[], Facts] | None
-Around = Surroundings | Callable[[dt.datetime], Surroundings] | None
-
-
-class Book(Protocol):
-    """What the engine needs of a rulebook."""
-
-    @property
-    def triggers(self) -> Mapping[str, TriggerRule]:
-        """The triggers by name."""
-
-    @property
-    def models(self) -> Mapping[str, Model]:
-        """The models by name."""
-
-    @property
-    def zone(self) -> str:
-        """Where local times are."""
-
-    @property
-    def locale(self) -> str:
-        """The language of people who have none of their own."""
-
-
-@final
-@dataclass(slots=True)
-class Report:
-    """What came of a tick.
-
-    evaluated: how many pairs of a subject and a trigger. occurrences: what is new, fired or not, each with
-    its reason. intents: who is told. deliveries: what a relay will find. failures: triggers that failed, and
-    why; they are tried again.
-    """
-
-    now: dt.datetime
-    evaluated: int = 0
-    occurrences: list[Occurrence] = field(default_factory=list)
-    intents: list[Intent] = field(default_factory=list)
-    deliveries: list[Delivery] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-
-    def add(self, other: Report) -> None:
-        """What came of another part of the same tick."""
-        self.evaluated += other.evaluated
-        self.occurrences += other.occurrences
-        self.intents += other.intents
-        self.deliveries += other.deliveries
-        self.failures |= other.failures
-
-    @property
-    def outcomes(self) -> Mapping[str, int]:
-        """How often each outcome occurred."""
-        return Counter(each.outcome for each in self.occurrences)
-
-    def __str__(self) -> str:
-        found = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.outcomes.items()))
-        failed = "".join(f"\n{name} failed: {why}" for name, why in self.failures.items())
-        return f"{self.evaluated} evaluated: {found or 'nothing new'}{failed}"
 
 
 @final
@@ -163,7 +84,7 @@ class Engine:
         month = CalendarPeriods(unit="month")
         periods = period if isinstance(period, Mapping) else {}
         general = period if isinstance(period, Periods) else month
-        self._groups = _groups(self.triggers, periods, general)
+        self._groups = groups_of(self.triggers, periods, general)
         self._combined = any(isinstance(rule, CombinedRule) for rule in self.triggers.values())
         self._digests = {name: rule.digest_of for name, rule in self.triggers.items()}
 
@@ -186,7 +107,7 @@ class Engine:
             book.triggers, store, read=read, zone=book.zone, tenant=tenant, calendar=calendar, people=people,
             around=around, locale=book.locale, channels=channels, batch=batch,
         )  # fmt: skip
-        engine._groups = _groups_of(book)
+        engine._groups = groups_of_book(book.triggers, book.models)
         return engine
 
     # what a host calls
@@ -333,9 +254,7 @@ class Engine:
         for group in self._groups:
             wanted: dict[Period, set[str]] = {}
             for mark in marks:
-                for period in _periods_of(
-                    mark.period, group.periods, report.now.astimezone(self.zone).date()
-                ):
+                for period in periods_of(mark.period, group.periods, report.now.astimezone(self.zone).date()):
                     wanted.setdefault(period, set()).add(mark.subject)
             for period, subjects in sorted(wanted.items()):
                 self._evaluate(session, group, period, dict.fromkeys(subjects), report)
@@ -590,54 +509,3 @@ def _acknowledged(instance: Instance, by: str, now: dt.datetime) -> Occurrence:
         key, instance.fingerprint, instance.trigger, instance.subject, instance.period, instance.episode,
         "acknowledge", "acknowledged", "ACKNOWLEDGED", f"{by} has taken it on", now, tenant=instance.tenant,
     )  # fmt: skip
-
-
-def _periods_of(key: str, periods: Periods, today: dt.date) -> list[Period]:
-    """The periods that a mark concerns: the open one, or those that lie in the one that it names."""
-    if not key:
-        return [periods.of(today)]
-    try:
-        return [periods.parse(key)]
-    except CrmRulesError:
-        named = Period.parse(key)
-    first, last = periods.of(named.start), periods.of(named.end)
-    return [Period(periods, index) for index in range(first.index, last.index + 1)]
-
-
-def _groups(
-    triggers: Mapping[str, TriggerRule], periods: Mapping[str, Periods], general: Periods
-) -> list[Group]:
-    found: dict[str | None, dict[str, TriggerRule]] = {}
-    own, others = _apart(triggers)
-    for name, rule in others.items():
-        found.setdefault(rule.model, {})[name] = rule
-    return [Group.of(model, periods.get(model or "", general), rules) for model, rules in found.items()] + own
-
-
-def _groups_of(book: Book) -> list[Group]:
-    found, others = _apart(book.triggers)
-    for name, model in book.models.items():
-        rules = {
-            each: rule
-            for each, rule in others.items()
-            if rule.model == name
-            or (rule.model is None and (not rule.indicator or rule.indicator in model.indicators))
-        }
-        if rules:
-            found.append(Group.of(name, model.period, rules))
-    return found
-
-
-def _apart(triggers: Mapping[str, TriggerRule]) -> tuple[list[Group], dict[str, TriggerRule]]:
-    """The triggers that find their subjects themselves, each alone, and the others."""
-    around = Surroundings(triggers=triggers)
-    month = CalendarPeriods(unit="month")
-    own = []
-    for name, rule in triggers.items():
-        bound = rule.within(around) if isinstance(rule, CombinedRule) else rule
-        if getattr(bound, "by_source", False):
-            parts = bound.parts if isinstance(bound, CombinedRule) else (bound,)
-            periods = getattr(parts[0], "period", month)
-            own.append(Group.of(None, periods, {name: rule}, own=True))
-    apart = {name for group in own for name in group.rules}
-    return own, {name: rule for name, rule in triggers.items() if name not in apart}

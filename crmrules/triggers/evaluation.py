@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 from zoneinfo import ZoneInfo
 
-from crmrules.errors import CrmRulesError, did_you_mean
-from crmrules.kpi.period import Period, Periods
+from crmrules.kpi.period import Period
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.decision import Decision
 from crmrules.triggers.delivering import ZONE, deliveries
+from crmrules.triggers.group import Group, due_or_none
 from crmrules.triggers.intent import Intent, fingerprint_of, key_of
 from crmrules.triggers.outbox.protocol import Session
 from crmrules.triggers.outbox.records import Delivery, Event, Instance, Occurrence, Outcome, Silence
@@ -22,7 +22,8 @@ from crmrules.triggers.state import RUNNING, Obstacle, Transition, advance, is_i
 from crmrules.triggers.trigger import TriggerRule
 
 if TYPE_CHECKING:
-    from crmrules.triggers.engine import Engine, Report
+    from crmrules.triggers.engine import Engine
+    from crmrules.triggers.report import Report
 
 Subjects = Mapping[str, "set[str] | None"]
 """Who is looked at, and by which triggers; all where none are named."""
@@ -40,51 +41,6 @@ HEARD = ("leased", "delivered", "collected")
 
 @final
 @dataclass(frozen=True, slots=True)
-class Group:
-    """The triggers that look at one model, those that inhibit others first; by which periods they go.
-
-    own: it is a trigger that finds its subjects itself, on no card.
-    """
-
-    model: str | None
-    periods: Periods
-    rules: Mapping[str, TriggerRule]
-    own: bool = False
-
-    @classmethod
-    def of(
-        cls, model: str | None, periods: Periods, rules: Mapping[str, TriggerRule], *, own: bool = False
-    ) -> Group:
-        """In the order in which they are evaluated. Raises CrmRulesError (T301)."""
-        placed: dict[str, TriggerRule] = {}
-        left = dict(rules)
-        for name, rule in rules.items():
-            for other in rule.inhibited_by:
-                if other not in rules:
-                    raise CrmRulesError(
-                        "T301",
-                        f"`{name}` is inhibited by `{other}`, which is no trigger of the same model",
-                        hint=did_you_mean(other, rules),
-                    )
-        while left:
-            ready = [name for name, rule in left.items() if {*rule.inhibited_by} <= {*placed}]
-            if not ready:
-                raise CrmRulesError(
-                    "T301",
-                    f"{' and '.join(f'`{name}`' for name in left)} inhibit one another in a circle",
-                    hint="leave one of them out of `inhibited_by`",
-                )
-            placed |= {name: left.pop(name) for name in ready}
-        return cls(model, periods, placed, own)
-
-    def fingerprint(self, name: str, subject: str, tenant: str, about: str = "") -> str:
-        """What the state of a trigger for a subject is kept by; `about` tells apart what it says of it."""
-        generation = self.rules[name].generation
-        return fingerprint_of(name, self.model or "", subject, tenant, generation, about)
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Said:
     """What a trigger says of one thing about a subject; `error` where it failed."""
 
@@ -92,13 +48,6 @@ class Said:
     period: Period
     decision: Decision | None = None
     error: str = ""
-
-
-def due_or_none(rule: TriggerRule, period: Period, zone: ZoneInfo) -> dt.datetime | None:
-    """When a deadline is due; None too where it cannot say, of which one hears where it is evaluated."""
-    with suppress(Exception):
-        return rule.due_in(period, zone)
-    return None
 
 
 class Evaluation:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crmrules.kpi.period import Period
-from crmrules.triggers.evaluation import due_or_none
+from crmrules.triggers.group import Group, due_or_none
 from crmrules.triggers.outbox.protocol import Session
 from crmrules.triggers.outbox.records import Instance
 from crmrules.triggers.trigger import TriggerRule
@@ -17,7 +17,6 @@ from crmrules.triggers.trigger import TriggerRule
 if TYPE_CHECKING:
     from crmrules.kpi.scorecard import Figures, Scorecard
     from crmrules.triggers.engine import Engine
-    from crmrules.triggers.evaluation import Group
 
 
 def candidates(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crmrules.kpi import Period, Result, Standing
-from crmrules.triggers.engine import Engine, Report, Request
+from crmrules.triggers import Engine, Report, Request
 from crmrules.triggers.outbox import Dirty, MemoryStore
 from crmrules.triggers.trigger import TriggerRule
 
