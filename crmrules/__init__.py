@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     )
     from crmrules.expr import Expression
     from crmrules.fields import Field, Source
+    from crmrules.kpi.calendar_rule import CalendarRule
+    from crmrules.kpi.composite import Composite
     from crmrules.kpi.grade import Grade
     from crmrules.kpi.indicator import Indicator
     from crmrules.kpi.measure import Measure
     from crmrules.kpi.model import Model
     from crmrules.kpi.period import Period
     from crmrules.kpi.scorecard import Scorecard
+    from crmrules.kpi.standing import Result, Standing
     from crmrules.kpi.statement import Statement
+    from crmrules.kpi.target import QuotaTable
     from crmrules.policy import Condition, Policy, Rule, Verdict, field
     from crmrules.policy.claims import Claims
     from crmrules.policy.collision import Collision, find_collisions
@@ -40,8 +44,10 @@ _HOMES = {
     "Answer": "crmrules.triggers",
     "Behind": "crmrules.triggers",
     "CalendarCoverageError": "crmrules.errors",
+    "CalendarRule": "crmrules.kpi.calendar_rule",
     "Claims": "crmrules.policy.claims",
     "Collision": "crmrules.policy.collision",
+    "Composite": "crmrules.kpi.composite",
     "Condition": "crmrules.policy",
     "Context": "crmrules.triggers",
     "CrmRulesError": "crmrules.errors",
@@ -57,13 +63,16 @@ _HOMES = {
     "Model": "crmrules.kpi.model",
     "Period": "crmrules.kpi.period",
     "Policy": "crmrules.policy",
+    "QuotaTable": "crmrules.kpi.target",
     "Reached": "crmrules.triggers",
     "RecordError": "crmrules.errors",
+    "Result": "crmrules.kpi.standing",
     "Rule": "crmrules.policy",
     "Rulebook": "crmrules.rulebook",
     "RulebookError": "crmrules.errors",
     "Scorecard": "crmrules.kpi.scorecard",
     "Source": "crmrules.fields",
+    "Standing": "crmrules.kpi.standing",
     "Statement": "crmrules.kpi.statement",
     "Verdict": "crmrules.policy",
     "field": "crmrules.policy",
@@ -75,8 +84,10 @@ __all__ = [
     "Answer",
     "Behind",
     "CalendarCoverageError",
+    "CalendarRule",
     "Claims",
     "Collision",
+    "Composite",
     "Condition",
     "Context",
     "CrmRulesError",
@@ -92,13 +103,16 @@ __all__ = [
     "Model",
     "Period",
     "Policy",
+    "QuotaTable",
     "Reached",
     "RecordError",
+    "Result",
     "Rule",
     "Rulebook",
     "RulebookError",
     "Scorecard",
     "Source",
+    "Standing",
     "Statement",
     "Verdict",
     "field",
