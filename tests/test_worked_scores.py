@@ -262,3 +262,31 @@ def test_ac_34_two_figures_decide_together() -> None:
     assert scores(rules, rows) == {"a": 1.5, "b": 1.45, "c": 0.2, "d": 0, "e": 1.45}
     # Nothing sold: what was collected is a share of nothing, and the score is not known.
     assert scores(rules, [{**row, "collected": 5} for row in sales({"a": 0})]) == {"a": None}
+
+
+def test_a_target_that_is_reached_to_the_cent_is_reached() -> None:
+    """110 % of 100.00 is 110.00, though 100 x 1.1 in floats is a little more."""
+    rules = (
+        HEAD
+        + """
+  sales:
+    indicators: {revenue: {target: prior(revenue) * 1.1, weight: 1}}
+    grades: [{grade: A, at_least: 100}, {grade: B}]
+triggers:
+  reached: {kind: reached, model: sales, indicator: revenue, share: 100%, tell: [subject]}
+"""
+    )
+    amounts = ["100.00", "110.00", "121.00", "133.10", "146.40"]
+    rows = [
+        {"transaction": str(month), "seller": "Ann", "day": f"2026-{month:02}-05", "amount": amount}
+        for month, amount in enumerate(amounts, 1)
+    ]
+    empty = dict.fromkeys(("collected", "days"))
+    card = Rulebook.parse(rules).score({"sales": [{**row, **empty} for row in rows]}, now="2026-05-31")
+    found = [card.standing("Ann", f"2026-{month:02}") for month in range(2, 6)]
+    assert [each.results["revenue"].target for each in found] == [110, 121, 133.1, 146.41]
+    assert [each.score for each in found[:3]] == [100, 100, 100]
+    assert [each.grade for each in found] == ["A", "A", "A", "B"]
+    for month, fires in ((4, True), (5, False)):
+        intents = Rulebook.parse(rules).remind(card, now=f"2026-{month:02}-28")
+        assert bool(intents) is fires

@@ -18,7 +18,7 @@ from crmrules.kpi.period import Periods
 from crmrules.kpi.presence import Absences, Presence, There, prorated
 from crmrules.kpi.quota import Held, Keys, Quotas, Rows, whole_of
 from crmrules.kpi.roster import Roster
-from crmrules.kpi.rounding import rounded
+from crmrules.kpi.rounding import as_written, rounded
 from crmrules.kpi.spread import Days, Whole
 from crmrules.kpi.target import Declared, Figure, MissingTarget, QuotaTable, Terms, expression_of, role_of
 
@@ -126,8 +126,8 @@ def _computed(text: str, digits: int | None, rows: int, given: Given) -> Resolve
         raise CrmRulesError("Q110", f"nothing computes `{text}`", hint="pass `compute`")
     values = np.asarray(given.compute(text), dtype=np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
-    if digits is not None:
-        values = rounded(values, digits)
+    # A target is a figure that people see and amounts are held against to the cent.
+    values = as_written(values) if digits is None else rounded(values, digits)
     origins = [NO_TARGET if unknown else text for unknown in np.isnan(values).tolist()]
     return Resolved(values, origins, digits)
 

@@ -37,3 +37,26 @@ def rounded(values: Any, digits: int = SCORE_DIGITS) -> NDArray[np.float64]:
         up = scaled - whole >= half
     found = np.copysign(np.where(up, whole + 1.0, whole) / factor, numbers)
     return np.where(scaled >= 2.0**52, numbers, found) + 0.0
+
+
+WRITTEN_DIGITS = 14
+"""Significant digits of a computed figure that are its own; a float has one or two more, which come from
+computing."""
+
+
+def as_written(values: Any) -> NDArray[np.float64]:
+    """As people would write them, to 14 significant digits, so that 100 x 1.1 is 110.
+
+    >>> 100 * 1.1, as_written([100 * 1.1, 1 / 3, 0.0]).tolist()
+    (110.00000000000001, [110.0, 0.33333333333333, 0.0])
+    """
+    import numpy as np
+
+    numbers = np.asarray(values, dtype=np.float64)
+    size = np.abs(numbers)
+    ordinary = (size > 1e-6) & (size < 1e15)  # where the powers of ten below are exact
+    known = np.where(ordinary, size, 1.0)
+    places = WRITTEN_DIGITS - 1 - np.floor(np.log10(known))
+    up, down = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)
+    found = np.rint(known * up / down) * down / up
+    return np.where(ordinary, np.copysign(found, numbers), numbers)

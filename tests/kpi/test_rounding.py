@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmrules.expr import Expression
-from crmrules.kpi.rounding import SCORE_DIGITS, rounded
+from crmrules.kpi.rounding import SCORE_DIGITS, as_written, rounded
 
 numbers = st.one_of(
     st.floats(-1e6, 1e6), st.integers(-100_000, 100_000).map(lambda whole: whole / 1000), st.just(2.0**60)
@@ -48,3 +48,17 @@ def test_the_order_of_a_sum_does_not_decide() -> None:
     assert one != other
     assert rounded([one])[0] == rounded([other])[0]
     assert SCORE_DIGITS == 9
+
+
+@given(st.lists(st.floats(-1e16, 1e16) | st.integers(-(10**9), 10**9).map(lambda x: x * 1.1), max_size=10))
+def test_a_computed_figure_is_written_with_fourteen_digits(listed: list[float]) -> None:
+    for found, number in zip(as_written(listed).tolist(), listed, strict=True):
+        assert found == pytest.approx(number, rel=1e-13)
+
+
+def test_cents_of_computed_figures_are_those_of_paper() -> None:
+    for cents in range(1, 20_000, 7):
+        # 110 % of so many cents, to a thousandth, whose nearest float is what decimals give.
+        assert as_written(cents / 100 * 1.1).item() == cents * 11 / 1000
+    unknown = as_written([math.nan, math.inf, -0.0])
+    assert [str(each) for each in unknown.tolist()] == ["nan", "inf", "-0.0"]
