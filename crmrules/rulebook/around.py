@@ -1,0 +1,97 @@
+"""What stands around the models of a rulebook, and does not fit: roster, reporting tree and triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from crmrules.document import Path
+from crmrules.errors import CrmRulesError, did_you_mean
+from crmrules.rulebook.book import Rulebook
+from crmrules.triggers import Behind
+from crmrules.triggers.asked import AskedRule
+from crmrules.triggers.trigger import TriggerRule
+
+Located = tuple[Path, CrmRulesError]
+"""A mistake, and the way to where it stands."""
+
+
+def roster_names(book: Rulebook) -> list[str]:
+    if book.roster is None or book.roster not in book.sources:
+        return []
+    fields = book.sources[book.roster].fields
+    return [each.role or name for name, each in fields.items() if each.role != "subject"]
+
+
+def roster_misfits(book: Rulebook) -> Iterator[Located]:
+    if book.roster is None:
+        return
+    if book.roster not in book.sources:
+        yield ("roster",), unknown("B212", "source", book.roster, book.sources)
+    elif book.sources[book.roster].role("subject") is None:
+        yield (
+            ("sources", book.roster),
+            CrmRulesError(
+                "M101", "the roster has no field with the role `subject`", hint="write `role: subject` at one"
+            ),
+        )
+
+
+def tree_misfits(book: Rulebook) -> Iterator[Located]:
+    if book.tree is None:
+        return
+    if book.tree.table not in book.sources:
+        yield ("tree", "table"), unknown("B212", "source", book.tree.table, book.sources)
+        return
+    for path, problem in book.tree.problems(book.sources[book.tree.table]):
+        yield ("tree", *path), problem
+
+
+def trigger_misfits(book: Rulebook) -> Iterator[Located]:
+    roles = ["subject", *roster_names(book)]
+    for name, trigger in book.triggers.items():
+        if trigger.model is not None and trigger.model not in book.models:
+            yield ("triggers", name, "model"), unknown("B214", "model", trigger.model, book.models)
+            continue
+        models = [book.models[trigger.model]] if trigger.model else [*book.models.values()]
+        known = [indicator for model in models for indicator in model.indicators]
+        if not trigger.indicator:
+            pass
+        elif trigger.indicator not in known:
+            yield ("triggers", name, "indicator"), unknown("B215", "indicator", trigger.indicator, known)
+        elif all(
+            m.indicators[trigger.indicator].target is None
+            for m in models
+            if trigger.indicator in m.indicators
+        ):
+            yield (
+                ("triggers", name, "indicator"),
+                CrmRulesError(
+                    "B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"
+                ),
+            )
+        for periods in dict.fromkeys(model.period for model in models):
+            try:
+                trigger.check(periods)
+            except CrmRulesError as error:
+                yield ("triggers", name), error
+        yield from ((("triggers", name, *path), error) for path, error in _named_by_trigger(book, trigger))
+        for role in trigger.tell:
+            if role not in roles:
+                yield ("triggers", name, "tell"), unknown("B217", "role", role, roles)
+
+
+def _named_by_trigger(book: Rulebook, trigger: TriggerRule) -> Iterator[Located]:
+    """The source and the calendar that a trigger names, where there are none such."""
+    source = trigger.source if isinstance(trigger, AskedRule) else None
+    if source is not None and source not in book.sources:
+        yield ("source",), unknown("B212", "source", source, book.sources)
+    path: Path = ("calendar",)
+    calendar = trigger.calendar if isinstance(trigger, AskedRule) else None
+    if isinstance(trigger, Behind):
+        path, calendar = ("by", "calendar"), trigger.by.calendar
+    if calendar is not None and calendar not in book.calendars:
+        yield path, unknown("W104", "calendar", calendar, book.calendars)
+
+
+def unknown(code: str, what: str, name: str, known: Iterable[str]) -> CrmRulesError:
+    return CrmRulesError(code, f"there is no {what} `{name}`", hint=did_you_mean(name, known))
