@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 from zoneinfo import ZoneInfo
 
 from crmrules.errors import CrmRulesError, did_you_mean
@@ -80,6 +80,7 @@ class Engine:
         self._read = read
         self._people = people
         self._around = around
+        self._roster: Facts = {}
         self._batch = batch
         month = CalendarPeriods(unit="month")
         periods = period if isinstance(period, Mapping) else {}
@@ -144,14 +145,16 @@ class Engine:
         for group in self._groups:
             if group.model not in (None, card.name):
                 continue
-            period = group.periods.of(moment.astimezone(self.zone).date())
+            period = self._open(group, moment)
+            if period is None:
+                continue
             with self.store.transaction() as session:
                 wanted, names = self._unswept(session, group, period, moment)
                 found = candidates(self, session, group, card, period, moment, names)
             for start in range(0, len(found), self._batch):
                 part = dict(found[start : start + self._batch])
                 self._commit(report, partial(self._of_card, card, group, period, part))
-            self._remember(report, group, period, wanted)
+            self._remember(report, wanted)
         self._commit(report, self._sealed)
         self.health |= report.failures
         return report
@@ -257,8 +260,20 @@ class Engine:
                 for period in periods_of(mark.period, group.periods, report.now.astimezone(self.zone).date()):
                     wanted.setdefault(period, set()).add(mark.subject)
             for period, subjects in sorted(wanted.items()):
-                self._evaluate(session, group, period, dict.fromkeys(subjects), report)
+                around = self._around_them(session, group, period, subjects, report)
+                self._evaluate(session, group, period, dict.fromkeys(subjects | around), report)
         return len(marks)
+
+    def _around_them(
+        self, session: Session, group: Group, period: Period, subjects: set[str], report: Report
+    ) -> set[str]:
+        """Whose figures move with those of the subjects, as a manager's do in a model by managers; locked."""
+        people = self._known(None)
+        if group.own or not people:
+            return set()
+        found = {who for each in subjects for who in people.get(each, {}).values() if who} - subjects
+        session.lock(found, tenant=self.tenant)
+        return found
 
     def _published(self, session: Session, report: Report) -> int:
         """Look at what the host has published; it is taken when this is committed."""
@@ -267,7 +282,9 @@ class Engine:
             names = {name for name, rule in group.rules.items() if rule.by_event}
             if not names:
                 continue
-            period = group.periods.of(report.now.astimezone(self.zone).date())
+            period = self._open(group, report.now)
+            if period is None:
+                continue
             session.lock({each.subject for each in events if each.subject}, tenant=self.tenant)
             people: Facts = {}
             if group.own:
@@ -283,10 +300,29 @@ class Engine:
 
     def _woken(self, report: Report) -> None:
         with self.store.transaction() as session:
-            waiting = session.active(until=report.now, tenant=self.tenant)
+            due = session.active(until=report.now, tenant=self.tenant)
+        waiting = [each for each in due if each.subject != EVERYBODY]
+        for each in due:
+            if each.subject == EVERYBODY:
+                self._overdue(each, report)
         for start in range(0, len(waiting), self._batch):
             part = waiting[start : start + self._batch]
             self._commit(report, partial(self._wake, part))
+
+    def _overdue(self, marker: Instance, report: Report) -> None:
+        """A deadline that came due in a period that is over by now, while nothing ran."""
+        for group in self._groups:
+            own = fingerprint_of(EVERYBODY, group.model or "", marker.trigger, self.tenant)
+            known = group.periods.index_of_key(marker.period) is not None
+            if own != marker.fingerprint or marker.trigger not in group.rules or not known:
+                continue
+            period = group.periods.parse(marker.period)
+            if report.now < self.clock.end_of(period):
+                return
+            done = replace(marker, wake=None, data={**marker.data, "due": report.now.isoformat()})
+            self._sweep_all(group, period, {marker.trigger}, [done], report)
+            return
+        self._remember(report, [replace(marker, wake=None)])
 
     def _wake(self, waiting: Sequence[Instance], session: Session, report: Report) -> int:
         session.lock({each.subject for each in waiting}, tenant=self.tenant)
@@ -312,7 +348,7 @@ class Engine:
 
     def _belongs(self, instance: Instance, group: Group) -> bool:
         rule = group.rules.get(instance.trigger)
-        if rule is None:
+        if rule is None or group.periods.index_of_key(instance.period) is None:
             return False
         about = str(instance.data.get("about", ""))
         own = group.fingerprint(instance.trigger, instance.subject, self.tenant, about)
@@ -328,16 +364,28 @@ class Engine:
 
     def _swept(self, group: Group, report: Report) -> None:
         """Look at everybody where a rule is new or changed, a period has begun, or a deadline is due."""
-        period = group.periods.of(report.now.astimezone(self.zone).date())
+        period = self._open(group, report.now)
+        if period is None:
+            return
         with self.store.transaction() as session:
             wanted, names = self._unswept(session, group, period, report.now)
+        self._sweep_all(group, period, names, wanted, report)
+
+    def _sweep_all(
+        self, group: Group, period: Period, names: set[str], wanted: list[Instance], report: Report
+    ) -> None:
         if not names:
             return
         everybody = sorted({each.subject for each in self._rows_of(group, period, report)[0]})
         for start in range(0, len(everybody), self._batch):
             subjects = dict.fromkeys(everybody[start : start + self._batch], names)
             self._commit(report, partial(self._sweep, group, period, subjects))
-        self._remember(report, group, period, wanted)
+        self._remember(report, wanted)
+
+    def _open(self, group: Group, now: dt.datetime) -> Period | None:
+        """The period that is open at a moment; none in a gap between those of a table."""
+        index = group.periods.index_of(now.astimezone(self.zone).date())
+        return None if index is None else group.periods.at(index)
 
     def _sweep(
         self, group: Group, period: Period, subjects: Subjects, session: Session, report: Report
@@ -364,13 +412,15 @@ class Engine:
             data = {"rule": self._digests[name], "due": came_due}
             before = kept.get(key) or Instance(*key, name, EVERYBODY, tenant=self.tenant)
             if before.data != data:
-                changed.append(replace(before, data=data))
+                # Where nothing runs until the period is over, its deadline is still not forgotten.
+                wake = due.astimezone(dt.UTC) if due is not None and not came_due else None
+                changed.append(replace(before, data=data, wake=wake))
                 names.add(name)
             elif rule.by_time:
                 names.add(name)
         return changed, names
 
-    def _remember(self, report: Report, group: Group, period: Period, swept: list[Instance]) -> None:
+    def _remember(self, report: Report, swept: list[Instance]) -> None:
         """Remember a sweep, unless somebody else has done so meanwhile."""
 
         def work(session: Session, report: Report) -> int:
@@ -409,9 +459,11 @@ class Engine:
         events: tuple[Event, ...] = (),
     ) -> Evaluation:
         """One evaluation of some subjects in a period, within a transaction."""
+        return Evaluation(self, session, group, period, report, self._known(people), events)
+
+    def _known(self, people: Facts | None) -> Facts:
         given = self._people() if callable(self._people) else self._people
-        known = {**(people or {}), **(given or {})}
-        return Evaluation(self, session, group, period, report, known, events)
+        return {**(self._roster if people is None else people), **(given or {})}
 
     def _evaluate(
         self, session: Session, group: Group, period: Period, subjects: Subjects, report: Report
@@ -480,8 +532,10 @@ class Engine:
             )
         found = self._read(request)
         roster = getattr(found, "roster", None)
-        standings: Iterable[Standing] = found.standings() if hasattr(found, "standings") else found
         period = request.period
+        standings: Any = found
+        if roster is not None:
+            standings, self._roster = _of_card(found, request), roster.people
         rows = [
             each
             for each in standings
@@ -501,6 +555,17 @@ class Engine:
     def _moment(self, now: dt.datetime) -> dt.datetime:
         local = now.replace(tzinfo=self.zone) if now.tzinfo is None else now
         return local.astimezone(dt.UTC)
+
+
+def _of_card(card: Any, request: Request) -> Iterator[Standing]:
+    """The rows of a card that are asked for; of a few subjects only theirs are made."""
+    if request.subjects is None:
+        yield from card.standings()
+        return
+    there = {*card.subjects}
+    if request.period in card.periods:
+        for subject in sorted(there & request.subjects):
+            yield card.standing(subject, request.period)
 
 
 def _acknowledged(instance: Instance, by: str, now: dt.datetime) -> Occurrence:

@@ -72,15 +72,23 @@ def due_or_none(rule: TriggerRule, period: Period, zone: ZoneInfo) -> dt.datetim
 
 
 def periods_of(key: str, periods: Periods, today: dt.date) -> list[Period]:
-    """The periods that a mark concerns: the open one, or those that lie in the one that it names."""
-    if not key:
-        return [periods.of(today)]
-    try:
-        return [periods.parse(key)]
-    except CrmRulesError:
-        named = Period.parse(key)
-    first, last = periods.of(named.start), periods.of(named.end)
-    return [Period(periods, index) for index in range(first.index, last.index + 1)]
+    """The periods that a mark concerns: those that lie in the one that it names.
+
+    The open one if it names none, or one that nobody knows: a mark that cannot be read must not stop others.
+    """
+    if (index := periods.index_of_key(key) if key else None) is not None:
+        return [Period(periods, index)]
+    first = last = today
+    if key:
+        with suppress(CrmRulesError):
+            named = Period.parse(key)
+            first, last = named.start, named.end
+    indexes = {
+        found
+        for day in range(first.toordinal(), last.toordinal() + 1)
+        if (found := periods.index_of(dt.date.fromordinal(day))) is not None
+    }
+    return [Period(periods, index) for index in sorted(indexes)]
 
 
 def groups_of(

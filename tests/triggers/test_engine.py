@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from crmrules import Rulebook, Source
 from crmrules.errors import CrmRulesError
+from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.calendar_rule import CalendarRule
+from crmrules.kpi.model import Model
 from crmrules.triggers import (
     KINDS,
     Answer,
@@ -19,6 +21,7 @@ from crmrules.triggers import (
     Due,
     Engine,
     Reached,
+    Request,
     Surroundings,
     TriggerRule,
 )
@@ -681,3 +684,78 @@ def test_s10_each_record_is_told_once_of_its_time(host: Any) -> None:
     later = at.fired(at.tick("2020-01-01T03:13:59"))
     assert len(later) == 2
     assert {step.split(":")[1] for _, _, step in later} == {"L10", "L11"}
+
+
+def test_a_deadline_that_came_due_while_nothing_ran_until_the_next_period_is_missed_with_a_reason(
+    host: Any,
+) -> None:
+    at = host({"half": half()})
+    at.book("u7", "1000.00", "2025-03-10T10:00")
+    at.book("u8", "60000.00", "2025-03-10T10:00")
+    at.tick("2025-03-19T12:00")
+    report = at.tick("2025-04-02T12:00")
+    assert report.intents == []
+    assert at.outcomes("u7") == [("due", "missed")]
+    assert at.outcomes("u8") == [("due", "not_met")]
+    assert at.tick("2025-04-02T12:05").occurrences == []
+    late = host({"half": half(late_fire_within="3 days")})
+    late.book("u7", "1000.00", "2025-03-10T10:00")
+    late.tick("2025-03-19T12:00")
+    assert late.fired(late.tick("2025-04-02T12:00")) == [("u7", "half", "due")]
+
+
+TEAM = "{who: {type: text, role: subject}, manager: {type: text, role: manager}}"
+TEAMS = "{subject: manager, indicators: {both: {value: revenue, target: 100, weight: 1}}}"
+
+
+def test_whoever_is_judged_by_a_team_is_looked_at_when_one_of_it_is_marked() -> None:
+    book = Rulebook.parse(
+        BOOK.replace("measures:", f"  team: {{fields: {TEAM}}}\nroster: team\nmeasures:")
+        .replace("models:", f"models:\n  teams: {TEAMS}")
+        .replace("triggers:", "triggers:\n  team: {kind: reached, model: teams, indicator: both}")
+    )
+    orders: list[dict[str, object]] = []
+    team = [{"who": "Ann", "manager": "Bo"}, {"who": "Cy", "manager": "Bo"}]
+    store = MemoryStore()
+
+    def read(request: Request) -> object:
+        data = {"orders": orders, "team": team}
+        return book.score(data, model=request.model, period=request.period, now=request.as_of)
+
+    engine = Engine.of(book, store, read=read)  # type: ignore[arg-type]
+    for day, who in ((2, "Ann"), (3, "Cy"), (4, "Ann")):
+        orders.append({"number": str(day), "who": who, "day": f"2026-11-{day:02}", "amount": "40.00"})
+        store.mark([Dirty(who, "2026-11")])
+        report = engine.tick(dt.datetime(2026, 11, day, 12))
+    assert {(each.subject, each.trigger) for each in report.intents} == {("Ann", "hit"), ("Bo", "team")}
+
+
+def test_in_a_gap_between_periods_nothing_is_evaluated(host: Any) -> None:
+    season = {"key": "season", "first": "2025-03-01", "last": "2025-03-31"}
+    sales = {"sales": {"target": 1, "weight": 1}}
+    table = Model.model_validate({"period": {"table": [season]}, "indicators": sales})
+    at = host({"hit": reached()}, options={"period": table.period})
+    at.book("u7", "0.00", "2025-03-10T10:00", mark=False)
+    assert at.tick("2025-04-10T10:00").evaluated == 0
+    at.store.mark([Dirty("u7", "2025-04"), Dirty("u7")])
+    assert at.tick("2025-04-10T10:01").evaluated == 0
+
+
+def test_a_mark_of_no_known_period_means_the_open_one(host: Any) -> None:
+    at = host({"hit": reached()})
+    at.tick("2025-03-10T09:59")
+    at.book("u7", "100000.00", "2025-03-10T10:00", mark=False)
+    at.store.mark([Dirty("u7", "March")])
+    assert at.fired(at.tick("2025-03-10T10:01")) == [("u7", "hit", "fire")]
+
+
+def test_where_the_periods_are_others_now_the_old_states_end(host: Any) -> None:
+    at = host({"hit": reached(repeat={"every": "1 day"}), "half": half()})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    at.tick("2025-03-10T10:01")
+    at.options = {"period": CalendarPeriods(unit="quarter")}
+    at.start()
+    at.tick("2025-03-11T10:01")
+    at.tick("2025-04-20T18:00")
+    old = [each.state for each in at.store.instances.values() if each.period == "2025-03"]
+    assert {*old} <= {"closed", "inactive"}
