@@ -118,7 +118,8 @@ class _Asked:
 
     def answers(self, told: Context) -> tuple[object, ...]:
         if isinstance(self.of, AskedRule):
-            return tuple(self.of.answers(told))
+            # One for each record, in no order that would mean anything.
+            return tuple(sorted(self.of.answers(told), key=lambda answer: answer.anchor))
         return (self.of(told, self.parameters),)
 
     def __call__(self, told: Context) -> object:
