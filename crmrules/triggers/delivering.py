@@ -102,6 +102,22 @@ def window_of(slot: dt.datetime, zone: ZoneInfo, who: str, channel: str) -> str:
     return f"{slot.astimezone(zone):%Y-%m-%dT%H:%M} {zone.key} {channel} {who}"[:255]
 
 
+def repeated(delivery: Delivery, occurrence: str, now: dt.datetime) -> Delivery:
+    """A delivery once more, for another occurrence and at once; its id is another one."""
+    id = delivery_id(occurrence, delivery.recipient, delivery.channel)
+    event = {**delivery.payload, "id": id, "time": now.isoformat()}
+    return Delivery(
+        id,
+        occurrence,
+        delivery.recipient,
+        delivery.role,
+        delivery.channel,
+        {**event, "data": {**event["data"], "occurrence": occurrence}},
+        now,
+        tenant=delivery.tenant,
+    )
+
+
 def envelope(window: str, members: Sequence[Delivery], tenant: str) -> Delivery:
     """The delivery that hands over all members of a digest."""
     first = members[0]

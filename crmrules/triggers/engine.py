@@ -17,7 +17,7 @@ from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.combined import CombinedRule
 from crmrules.triggers.context import Surroundings
-from crmrules.triggers.delivering import envelope
+from crmrules.triggers.delivering import envelope, repeated
 from crmrules.triggers.evaluation import Evaluation, Subjects
 from crmrules.triggers.group import Group, due_or_none, groups_of, groups_of_book, periods_of
 from crmrules.triggers.history import History
@@ -32,6 +32,7 @@ from crmrules.triggers.trigger import TriggerRule
 if TYPE_CHECKING:
     from crmrules.kpi.scorecard import Scorecard
 
+ASKED_FOR = "ASKED_FOR"
 EVERYBODY = "@everybody"
 """The subject of the row that remembers for which rules and deadlines everybody was looked at."""
 
@@ -184,6 +185,47 @@ class Engine:
 
         return committed(self.store, work)
 
+    def send_again(
+        self, subject: str, trigger: str, by: str, now: dt.datetime, *, period: str | None = None
+    ) -> int:
+        """Tell those who were told last once more, because somebody asks for it; returns how many.
+
+        It is recorded as that, and changes nothing of what is told by itself. Raises CrmRulesError (T303).
+        """
+        self._named(trigger)
+        moment = self._moment(now)
+
+        def work(session: Session) -> int:
+            session.lock([subject], tenant=self.tenant)
+            fired = [
+                each
+                for each in session.occurrences(
+                    subject=subject, trigger=trigger, period=period, tenant=self.tenant
+                )
+                if each.outcome == "fired" and each.code != ASKED_FOR
+            ]
+            if not fired:
+                return 0
+            last, step = fired[-1], f"again:{moment.isoformat()}"
+            key = key_of(last.fingerprint, last.period, last.episode, step)
+            reason = f"{by} asked for it: {last.reason}"
+            again = replace(
+                last, key=key, step=step, code=ASKED_FOR, reason=reason, evaluated_at=moment,
+                scheduled_at=None, caused_by=last.key,
+            )  # fmt: skip
+            told = session.deliveries(occurrence=last.key, tenant=self.tenant)
+            if not session.record([again]):
+                return 0
+            return session.enqueue(repeated(each, key, moment) for each in told)
+
+        return committed(self.store, work)
+
+    def _named(self, trigger: str) -> None:
+        if trigger not in self.triggers:
+            raise CrmRulesError(
+                "T303", f"there is no trigger `{trigger}`", hint=did_you_mean(trigger, self.triggers)
+            )
+
     def silence(
         self,
         since: dt.datetime,
@@ -198,10 +240,8 @@ class Engine:
 
         What would have fired meanwhile is recorded, and fires afterwards if it still holds.
         """
-        if trigger and trigger not in self.triggers:
-            raise CrmRulesError(
-                "T303", f"there is no trigger `{trigger}`", hint=did_you_mean(trigger, self.triggers)
-            )
+        if trigger:
+            self._named(trigger)
         first, last = self._moment(since), self._moment(until)
         parts = "|".join([self.tenant, trigger, subject, first.isoformat(), last.isoformat()])
         id = sha256(parts.encode()).hexdigest()[:32]

@@ -221,7 +221,7 @@ class Evaluation:
             for each in self.session.occurrences(
                 subject=instance.subject, trigger=name, since=since, tenant=self.engine.tenant
             )
-            if each.outcome == "fired"
+            if each.outcome == "fired" and not each.step.startswith("again:")
         ]
         until = clock.after(max(told), rule.cooldown) if told else self.now
         if until <= self.now:

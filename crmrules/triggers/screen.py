@@ -21,17 +21,20 @@ MARGIN = 1e-6
 def levels_of(figures: Figures, direction: str, shares: Sequence[float]) -> NDArray[np.int64]:
     """For each row how many of the shares its attainment has reached, shares in ascending order.
 
-    `ASK` where the attainment lies so near to a bound that rounding could decide, and everywhere where
-    lower is better, since a value of 0 has no attainment there. What is not known has reached nothing.
+    `ASK` where the attainment lies so near to a bound that rounding could decide, and where lower is better
+    and there is no attainment, as for a value of 0. What else is not known has reached nothing.
     """
     import numpy as np
 
     attainment = figures.attainment
-    if attainment is None or direction != "higher":
+    if attainment is None:
         return np.full(len(figures.actual), ASK, dtype=np.int64)
     found = np.zeros(len(attainment), dtype=np.int64)
+    beyond = -len(shares) - 1
     for share in shares:
         surely, maybe = attainment >= share * (1 + MARGIN), attainment >= share * (1 - MARGIN)
         found += surely
-        found[surely != maybe] = -len(shares) - 1
+        found[surely != maybe] = beyond
+    if direction == "lower":
+        found[~np.isfinite(attainment)] = beyond
     return np.where(found < 0, ASK, found)

@@ -136,6 +136,11 @@ class TriggerRule(Options):
         return None
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """All roles that it can tell, those of escalations too."""
+        return tuple(dict.fromkeys([*self.tell, *(each.to for each in self.escalation)]))
+
+    @property
     def is_deadline(self) -> bool:
         """Whether it is decided once in a period, at its time."""
         return type(self).due_in is not TriggerRule.due_in

@@ -759,3 +759,19 @@ def test_where_the_periods_are_others_now_the_old_states_end(host: Any) -> None:
     at.tick("2025-04-20T18:00")
     old = [each.state for each in at.store.instances.values() if each.period == "2025-03"]
     assert {*old} <= {"closed", "inactive"}
+
+
+def test_s24_what_is_sent_again_by_hand_is_marked_and_changes_nothing_else(host: Any) -> None:
+    """Matomo#6392: a report of a period is sent once by itself, and by force as often as somebody asks."""
+    at = host({"hit": reached(cooldown="1 day")})
+    at.book("u7", "100000.00", "2025-03-10T10:00")
+    assert len(at.tick("2025-03-10T10:01").deliveries) == 1
+    assert at.engine.send_again("u7", "hit", "u2", at.at("2025-03-10T12:00")) == 1
+    assert at.engine.send_again("u7", "hit", "u2", at.at("2025-03-10T12:00")) == 0
+    assert at.engine.send_again("u8", "hit", "u2", at.at("2025-03-10T12:00")) == 0
+    for minutes in (1, 16, 31):
+        assert at.tick(f"2025-03-10T12:{minutes:02}").occurrences == []
+    first, again = at.engine.history("u7")
+    assert (again.code, again.caused_by) == ("ASKED_FOR", first.key)
+    assert "u2 asked for it" in again.reason
+    assert [who for who, _ in sent(at)] == ["u7", "u7"]
