@@ -120,11 +120,7 @@ def explain(
     card = Rulebook.load(rulebook).score(_read(source), model=model, now=now)
     _list_bad_rows(card)
     statement = card.explain(subject, period)
-    if not all_records:
-        output.print(statement)
-        return
-    for piece in statement.tables(None):
-        output.print(Text(piece) if isinstance(piece, str) else piece)
+    output.print(statement.in_terminal(None) if all_records else statement)
 
 
 @app.command()

@@ -1,5 +1,5 @@
 """A trading company's year, made up, to try rules on."""
 
-from crmrules.demo.data import Member, Order, orders, team
+from crmrules.demo.data import Member, Order, Quota, orders, quotas, team
 
-__all__ = ["Member", "Order", "orders", "team"]
+__all__ = ["Member", "Order", "Quota", "orders", "quotas", "team"]

@@ -29,6 +29,15 @@ class Member(TypedDict):
     joined: dt.date
 
 
+class Quota(TypedDict):
+    """What somebody, or each member of a region, is to sell in a month."""
+
+    salesperson: str | None
+    region: str | None
+    month: str
+    amount: Decimal
+
+
 class Order(TypedDict):
     """An order line.
 
@@ -189,6 +198,16 @@ def team() -> list[Member]:
             "joined": person.joined,
         }
         for person in _PEOPLE
+    ]
+
+
+def quotas() -> list[Quota]:
+    """The quotas of November 2026: one for a region, and two people's own."""
+    month = "2026-11"
+    return [
+        {"salesperson": None, "region": "华东", "month": month, "amount": Decimal("120000.00")},
+        {"salesperson": "Alice Turner", "region": None, "month": month, "amount": Decimal("150000.00")},
+        {"salesperson": "王芳", "region": None, "month": month, "amount": Decimal("160000.00")},
     ]
 
 

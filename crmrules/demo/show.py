@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from crmrules.demo.data import orders, team
+from crmrules.demo.data import orders, quotas, team
 from crmrules.kpi.scorecard import Scorecard
 from crmrules.rulebook import Rulebook
 
@@ -25,9 +25,9 @@ def rulebook() -> Rulebook:
 
 
 def tables(seed: int = SEED) -> dict[str, object]:
-    """The generated tables, as lists of dicts: `orders` of a year, and the `team`."""
+    """The generated tables, as lists of dicts: `orders` of a year, the `team` and its `quotas`."""
     people = [{**member, "locale": "zh" if member["region"] == "华东" else "en"} for member in team()]
-    return {"orders": [*orders(seed)], "team": people}
+    return {"orders": [*orders(seed)], "team": people, "quotas": [*quotas()]}
 
 
 def card(now: str | None = None) -> Scorecard:
@@ -45,11 +45,11 @@ def show(console: Console) -> None:
     console.print(
         Text(f"{amount} of 2026, generated (seed {SEED}); the rules are in crmrules/demo/rulebook.yaml")
     )
-    console.print(Rule(f"How everybody stands in {PERIOD}"))
-    month = book.score(data, period=PERIOD)
-    console.print(month)
+    console.print(Rule(f"How everybody stands in {PERIOD}, at {DAY} ({book.zone})"))
+    open_month = book.score(data, period=PERIOD, now=DAY)
+    console.print(open_month)
     console.print(Rule(f"Why {SUBJECT} stands there"))
-    console.print(month.explain(SUBJECT, PERIOD))
-    console.print(Rule(f"Whom to tell what at {DAY} ({book.zone})"))
-    for intent in book.remind(book.score(data, period=PERIOD, now=DAY), now=DAY):
+    console.print(open_month.explain(SUBJECT, PERIOD))
+    console.print(Rule("Whom to tell what"))
+    for intent in book.remind(open_month, now=DAY):
         console.print(intent)

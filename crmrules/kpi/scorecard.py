@@ -350,20 +350,27 @@ class Scorecard:
         rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
         shown_rows = rows if most is None else rows[:most]
         heads = ["Rank", "Subject", "Period"]
-        points, informing, scored = list[int](), list[int](), list[int]()
+        points, informing, paces, scored = list[int](), list[int](), list[int](), list[int]()
         for name, figures in self.figures.items():
             (informing if figures.points is None else scored).append(len(heads))
             heads.append(name)
             if name in self._pointed:
                 points.append(len(heads))
                 heads.append(POINTS)
+            if figures.pace is not None:
+                paces.append(len(heads))
+                heads.append("pace")
         judged = ["Composite", *(["Change"] if self.movement is not None else [])]
         judged += ["Grade"] if self.model.grades is not None else []
         judged += ["Team rank"] if self.team_rank is not None else []
         beside = [len(heads) + place for place, head in enumerate(judged) if head in ("Change", "Team rank")]
         # A narrow terminal leaves out the indicators' points first, then what only informs, then the rest.
-        optional = [*reversed(points), *reversed(informing), *reversed(beside), *reversed(scored)]
-        table = Table(f"Scorecard `{self.name}`", [*heads, *judged], optional)
+        alone = {self.keys[row][1] for row in rows}
+        title = f"Scorecard `{self.name}`" + (f" of {alone.pop()}" if len(alone) == 1 else "")
+        said = [heads.index("Period")] if not alone else []  # what the title says already
+        least = [points, informing, said, beside, paces, scored]
+        optional = [column for columns in least for column in reversed(columns)]
+        table = Table(title, [*heads, *judged], optional)
         digits = {name: self._digits(figures) for name, figures in self.figures.items()}
         if len(shown_rows) < len(rows):
             table.title += f", the first {len(shown_rows)} of {len(rows):,} rows"
@@ -375,6 +382,9 @@ class Scorecard:
                 cells.append(cell(result.actual, digits=digits[name]))
                 if name in self._pointed:
                     cells.append(cell(result.score, digits=1))
+                if self.figures[name].pace is not None:
+                    pace = result.pace.pace if result.pace is not None else None
+                    cells.append(cell(None) if pace is None else f"{pace:.0%}")
             cells.append(cell(_known(self.score, row), digits=1))
             if self.movement is not None:
                 cells.append(moved(_known(self.movement.score, row)))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import chain
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules.expr import tree
@@ -27,6 +28,8 @@ from crmrules.tables import MISSING, Table, cell
 from crmrules.types import Scalar
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from crmrules.kpi.feed import Feed
     from crmrules.kpi.score import Plan
     from crmrules.kpi.scorecard import Scorecard
@@ -168,10 +171,10 @@ class Statement:
         for each in self.standing.adjustments:
             if each.undecided:
                 yield f"{each.kind}: {each.because}, which is not known"
-            elif each.kind == "lock":
-                yield f"lock: {each.because}, {each.points:+,.2f} for the score of {each.indicator}"
             else:
-                yield f"{each.kind}: {each.because}, {each.points:+,.2f}"
+                points = f"{each.points:+,.2f}" if round(each.points, 2) else "which changes nothing here"
+                of = f" for the score of {each.indicator}" if each.kind == "lock" else ""
+                yield f"{each.kind}: {each.because}, {points}{of}"
 
     def _formulas(self) -> Iterator[str]:
         shown_measures: set[str] = set()
@@ -222,11 +225,21 @@ class Statement:
 
     __repr__ = __str__
 
-    def __rich__(self) -> object:
+    def in_terminal(self, most: int | None = MOST_RECORDS_SHOWN) -> RenderableType:
+        """The statement for a terminal of Rich, in which a long line goes on below its beginning."""
         from rich.console import Group
+        from rich.padding import Padding
         from rich.text import Text
 
-        return Group(*(Text(f"{each}\n") if isinstance(each, str) else each for each in self.tables()))
+        def lines(text: str) -> Iterator[RenderableType]:
+            for line in (*text.split("\n"), ""):
+                yield Padding(Text(line.lstrip()), (0, 0, 0, len(line) - len(line.lstrip())), expand=False)
+
+        pieces = (lines(each) if isinstance(each, str) else [each] for each in self.tables(most))
+        return Group(*chain.from_iterable(pieces))
+
+    def __rich__(self) -> RenderableType:
+        return self.in_terminal()
 
     def _repr_html_(self) -> str:
         pieces = [

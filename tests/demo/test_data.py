@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crmrules.demo.data import Order, orders, team
+from crmrules.demo.data import Order, orders, quotas, team
 
 SEEDS = (2026, 1, 2)
 
@@ -138,6 +138,13 @@ def test_everybody_who_sells_is_in_the_team_and_sells_nothing_before_joining(lin
 def test_two_members_have_joined_but_have_no_order(lines: list[Order]) -> None:
     without = {member["salesperson"] for member in team()} - {line["salesperson"] for line in lines}
     assert without == {"Tom Fisher", "徐鹏"}
+
+
+def test_quotas_are_for_people_and_regions_that_there_are() -> None:
+    people, regions = ({member[key] for member in team()} for key in ("salesperson", "region"))
+    for quota in quotas():
+        assert quota["salesperson"] in people or quota["region"] in regions
+        assert (quota["salesperson"] is None) is not (quota["region"] is None)
 
 
 def test_attainment_of_120000_a_month_spreads_from_a_third_to_half_as_much_again() -> None:

@@ -279,6 +279,24 @@ def test_the_printed_card_has_change_and_rank_in_the_team_where_the_model_asks_f
     assert table.right(table.heads.index("Change"))
 
 
+def test_the_printed_card_of_a_day_has_the_pace_of_what_accumulates() -> None:
+    table = Rulebook.parse(JUDGED).score(JUDGED_DATA, now="2026-11-15").table("2026-11")
+    assert table.title == "Scorecard `sales` of 2026-11"
+    assert table.heads == [
+        "Rank",
+        "Subject",
+        "Period",
+        "revenue",
+        "points",
+        "pace",
+        "cycle",
+        *table.heads[-3:],
+    ]
+    assert {row[1]: row[5] for row in table.rows} == {"Ann": "100%", "Bo": "40%"}
+    left_out = [table.heads[column] for column in table.optional]
+    assert left_out == ["points", "cycle", "Period", "Team rank", "Change", "pace", "revenue"]
+
+
 def test_the_tidy_table_has_the_pace_of_a_card_as_of_a_day() -> None:
     book = Rulebook.parse(JUDGED)
     plain, paced = book.score(JUDGED_DATA), book.score(JUDGED_DATA, now="2026-11-15")

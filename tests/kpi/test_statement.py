@@ -1,6 +1,7 @@
 """Statements: how a score came about, down to every record."""
 
 import datetime as dt
+import io
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from crmrules import Model, Policy, Rulebook, Scorecard, Source
 from crmrules.kpi.feed import Feed
@@ -233,3 +235,24 @@ def test_the_records_of_each_source_are_listed_by_themselves() -> None:
     assert "in proportion: 50.0% at 100 → 50.00" in text
     assert "pace 160.0% of the 50 expected after 15 days (50.0%)" in text
     assert "160 at its end, if it goes on so" in text
+
+
+def test_a_long_line_of_a_statement_goes_on_below_its_beginning() -> None:
+    orders = [{"no": "A1", "who": "Ann", "day": "2026-11-03", "amount": "80.00"}]
+    card = Rulebook.parse(SOURCES).score({"orders": orders, "payments": []}, now="2026-11-15")
+    console = Console(width=40, record=True, file=io.StringIO())
+    console.print(card.explain("Ann", "2026-11"))
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    at = next(number for number, line in enumerate(lines) if "curve linear" in line)
+    assert lines[at : at + 2] == [
+        "    curve linear: 100 at the target, 1",
+        "    for each 1 %; floor 0; cap 120",
+    ]
+
+
+def test_a_gate_that_finds_less_than_it_allows_changes_nothing() -> None:
+    gate = "{when: revenue > 10, at_most: 90, because: too much}"
+    text = SOURCES.replace("    pace: {}", f"    composite: {{gates: [{gate}]}}")
+    orders = [{"no": "A1", "who": "Ann", "day": "2026-11-03", "amount": "80.00"}]
+    statement = Rulebook.parse(text).score({"orders": orders, "payments": []}).explain("Ann", "2026-11")
+    assert "gate: too much, which changes nothing here" in str(statement)

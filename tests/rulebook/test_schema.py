@@ -1,5 +1,7 @@
 """The published JSON Schema: what editors accept is what the loader accepts."""
 
+import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def faults(value: Any) -> list[str]:
-    """What JSON Schema says is wrong with a value."""
-    return [f"{fault.json_path}: {fault.message}" for fault in VALIDATOR.iter_errors(value)]
+    """What JSON Schema says is wrong with a value; JSON has no dates, and editors take them as text."""
+    found = VALIDATOR.iter_errors(json.loads(json.dumps(value, default=dt.date.isoformat)))
+    return [f"{fault.json_path}: {fault.message}" for fault in found]
 
 
 def test_the_schema_is_one() -> None:
@@ -83,10 +86,59 @@ def curved(curve: dict[str, Any]) -> dict[str, Any]:
     return {"models": {"sales": {"indicators": {"revenue": {"target": 5, "weight": 1, "curve": curve}}}}}
 
 
+def modelled(indicator: dict[str, Any] | None = None, **model: Any) -> dict[str, Any]:
+    """A rulebook's models with something in the model, or in its indicator."""
+    revenue = {"target": 5, "weight": 1, **(indicator or {})}
+    return {"models": {"sales": {"indicators": {"revenue": revenue}, **model}}}
+
+
+WHY = {"because": "so"}
+QUOTAS = {"table": "orders", "subject": "who", "period": "day", "value": "amount"}
+MODELS: list[dict[str, Any]] = [
+    modelled({"target": "prior(revenue) * 1.1", "missing_target": "zero"}),
+    modelled({"target": {"value": 1200, "per": "year", "spread": "even", "digits": 2}}),
+    modelled({"target": {"value": 1200, "per": "year", "spread": dict.fromkeys(range(1, 13), 100 / 12)}}),
+    modelled(
+        {"target": "ytd(revenue)", "direction": "lower", "lower_by": "difference", "curve": {"cap": 120}}
+    ),
+    modelled({"accumulates": True}, pace={}),
+    modelled(period="semi_month", movement=True, rank={"ties": "dense"}),
+    modelled(period={"unit": "quarter", "year_starts": 4, "year_named": "ends"}),
+    modelled(period={"weeks": "4-4-5", "year_ends": "last saturday of january", "year_named": "ends"}),
+    modelled(period={"table": [{"key": "2026-A", "first": "2026-01-01", "last": dt.date(2026, 6, 30)}]}),
+    modelled(composite={"kind": "geometric", "scores": {"floor": 1, "cap": 120}, "round": 1}),
+    modelled(
+        composite={"kickers": [{"when": "revenue > 5", "points": "revenue / 10", **WHY}], "most_added": 5}
+    ),
+    modelled(composite={"gates": [{"when": {"revenue": {"below": 5}}, "at_most": 80, **WHY}]}),
+    modelled(composite={"locks": [{"needs": "revenue > 5", "unlocks": "revenue", **WHY}]}),
+    modelled(grades=[{"grade": "A", "at_least": 90}, {"grade": "B"}]),
+    modelled(grades={"kind": "percentile", "bands": [{"grade": "A", "at_least": 90}, {"grade": "B"}]}),
+    modelled(grades={"kind": "forced", "shares": {"A": 20, "B": 80}, "ties": "order", "order": ["revenue"]}),
+]
+NO_MODELS: list[dict[str, Any]] = [
+    modelled({"target": {"value": 1200, "per": "decade"}}),
+    modelled({"target": {**QUOTAS, "change": "middle"}}),
+    modelled({"missing_target": "guess"}),
+    modelled({"direction": "down"}),
+    modelled(pace=True),
+    modelled(period={"unit": "quarter", "year_starts": 13, "year_named": "ends"}),
+    modelled(period={"table": [{"key": "2026-A", "first": "2026-01-01"}]}),
+    modelled(composite={"kind": "weighted"}),
+    modelled(composite={"kickers": [{"when": "revenue > 5", "points": 5}]}),
+    modelled(composite={"round": 1.5}),
+    modelled(grades={"kind": "forced", "shares": {"A": 200}}),
+    modelled(grades={"kind": "stars", "shares": {"A": 100}}),
+    modelled(rank={"ties": "both"}),
+]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {},
+        *MODELS,
+        {"calendars": {"own": {"holidays": [dt.date(2026, 1, 1), "2026-01-02"], "weekend": ["friday"]}}},
         {"measures": {"revenue": {"value": "sum(amount)", "policy": "counted"}}},
         {"policies": {"counted": {"default": {"credit": 1, "because": "all count"}}}},
         {"policies": {"counted": {"default": 0.5}}},
@@ -107,6 +159,9 @@ def test_what_the_loader_takes_the_schema_takes(changes: dict[str, object]) -> N
 @pytest.mark.parametrize(
     "changes",
     [
+        *NO_MODELS,
+        {"calendars": {"own": {"holidays": "2026-01-01"}}},
+        {"calendars": {"own": {"weekend": ["Freitag"]}}},
         {"perriod": 1},
         {"sources": {}},
         {"models": {}},
