@@ -15,8 +15,8 @@ from crmrules.triggers.due import Due
 from crmrules.triggers.offset import Offset
 from crmrules.triggers.trigger import kind
 
-DEEPEST = 400
-"""So many periods back a moment is looked for, in one of a calendar in which most have none."""
+DEEPEST = 50
+"""So many periods back a moment is looked for, where most of them have none, as the 29th of February."""
 
 
 @kind
@@ -26,8 +26,8 @@ class Schedule(AskedRule):
 
     by: the moment within the period. every: the periods; those of the model if not said, months without one.
     Without a model it is about everybody in the roster, or those in `whom`. lookback: so long after its
-    moment it still fires, also when the next period has begun; of several moments that nobody looked at, the
-    last alone. Beyond it, it waits for the next.
+    moment it still fires, also when the next period has begun; later it is `missed`, so that a trigger that
+    is new does not tell of what was due before. Of several moments that nobody looked at, the last counts.
     """
 
     kind: Literal["schedule"] = "schedule"
@@ -64,8 +64,13 @@ class Schedule(AskedRule):
             due = self._due(context, current)
             said = f"it is due at {due:%Y-%m-%d %H:%M}" if due else f"{current} has no day on which it is due"
             yield Answer("not_due", said, code="NOT_DUE", due=due)
+            return
+        said = f"it was due at {last:%Y-%m-%d %H:%M}"
+        latest = self.lookback.moment(last.replace(tzinfo=None), 1, context.zone, context.calendar)
+        if context.as_of.astimezone(dt.UTC) > latest.astimezone(dt.UTC):
+            yield Answer("missed", f"{said}, more than {self.lookback} ago", code="MISSED", due=last)
         else:
-            yield Answer.fired(f"it was due at {last:%Y-%m-%d %H:%M}", due=last)
+            yield Answer.fired(said, due=last)
 
     def period_of(self, standing: Standing, day: dt.date) -> Period:
         """The period whose moment it is, which a shift may have moved out of it."""
@@ -78,17 +83,14 @@ class Schedule(AskedRule):
         return found
 
     def _last(self, context: Context, current: Period) -> dt.datetime | None:
-        """The last moment that has come and is not long past."""
+        """The last moment that has come."""
         period: Period | None = current.following or current
         for _ in range(DEEPEST):
             if period is None:
                 return None
             due = self._due(context, period)
-            if due is not None and due <= context.as_of:
-                local = due.replace(tzinfo=None)
-                latest = self.lookback.moment(local, 1, context.zone, context.calendar)
-                open_still = period == current
-                return due if open_still or context.as_of <= latest else None
+            if due is not None and due.astimezone(dt.UTC) <= context.as_of.astimezone(dt.UTC):
+                return due
             period = period.previous
         return None
 

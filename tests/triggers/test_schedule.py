@@ -8,7 +8,7 @@ import pytest
 from crmrules import Period
 from crmrules.kpi import Standing
 from crmrules.kpi.calendar import China
-from crmrules.triggers import Decision, Schedule, Surroundings, evaluate, intents
+from crmrules.triggers import Decision, Offset, Schedule, Surroundings, evaluate, intents
 
 
 def decided(rule: Schedule, now: dt.datetime | str, zone: str = "UTC", **more: Any) -> Decision:
@@ -96,9 +96,23 @@ def test_what_nobody_looked_at_is_told_late_the_last_alone() -> None:
     assert (decision.outcome, decision.late_by) == ("fired", dt.timedelta(hours=15))
     assert str(decision.standing.period) == "2026-11-19"
     weekly = Schedule.model_validate({"by": {"day": 1, "time": "09:00"}, "every": "week", "whom": ["u7"]})
-    # Monday's is told all week, and no longer than a day into the next.
-    assert decided(weekly, "2026-11-22T23:00").outcome == "fired"
-    assert decided(weekly, "2026-11-23T08:00").outcome == "not_due"
+    assert decided(weekly, "2026-11-17T09:00").outcome == "fired"
+    (missed,) = [decided(weekly, "2026-11-17T09:01")]
+    assert (missed.outcome, missed.reason) == (
+        "missed",
+        "it was due at 2026-11-16 09:00, more than 1 day ago",
+    )
+    patient = weekly.model_copy(update={"lookback": Offset(days=7)})
+    assert decided(patient, "2026-11-23T08:59").outcome == "fired"
+
+
+def test_what_is_new_tells_nothing_of_what_was_due_before() -> None:
+    # trigger_timelines.md, S22: a monthly report that is new on 13 January 2020 comes first on 1 February, a
+    # weekly one on Monday the 20th.
+    monthly_report = monthly(day=1, time="09:00")
+    weekly = Schedule.model_validate({"by": {"day": 1, "time": "09:00"}, "every": "week", "whom": ["u7"]})
+    assert slots(monthly_report, "2020-01-13T10:00", "2020-02-02T00:00") == ["2020-02-01T09:00+00:00"]
+    assert slots(weekly, "2020-01-14T10:00", "2020-01-21T00:00") == ["2020-01-20T09:00+00:00"]
 
 
 def test_whom_it_is_about() -> None:
