@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 from zoneinfo import ZoneInfo
 
 from crmrules.errors import CrmRulesError, did_you_mean
@@ -26,6 +26,7 @@ from crmrules.triggers.outbox.protocol import Session, Store, committed
 from crmrules.triggers.outbox.records import Delivery, Event, Instance, Occurrence, Silence
 from crmrules.triggers.remind import zone_of
 from crmrules.triggers.report import Around, Book, Facts, People, Reader, Report, Request
+from crmrules.triggers.screening import candidates
 from crmrules.triggers.state import Clock
 from crmrules.triggers.trigger import TriggerRule
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from crmrules.kpi.scorecard import Scorecard
 
 ASKED_FOR = "ASKED_FOR"
+OF_A_CARD = 20_000
+"""How many subjects of a card are looked at in one transaction, at least."""
 EVERYBODY = "@everybody"
 """The subject of the row that remembers for which rules and deadlines everybody was looked at."""
 
@@ -139,8 +142,6 @@ class Engine:
         For hosts that score everybody anyway: columns are compared whole, and only what changes is looked
         at by itself. The card has to be scored as of `now`, and nobody else should evaluate meanwhile.
         """
-        from crmrules.triggers.screening import candidates
-
         moment = self._moment(now)
         report = Report(moment)
         for group in self._groups:
@@ -416,9 +417,21 @@ class Engine:
     ) -> None:
         if not names:
             return
-        everybody = sorted({each.subject for each in self._rows_of(group, period, report)[0]})
-        for start in range(0, len(everybody), self._batch):
-            subjects = dict.fromkeys(everybody[start : start + self._batch], names)
+        found = () if group.own else self._asked(Request(group.model, period, report.now))
+        everybody: list[tuple[str, set[str] | None]]
+        batch = self._batch
+        if isinstance(found, Iterable):
+            rows = self._own_rows(group, report.now, report) if group.own else found
+            there = {each.subject for each in rows if each.period == period}
+            everybody = [(subject, names) for subject in sorted(there)]
+        else:
+            # A card is scored as a whole each time, so that few large batches cost less than many small ones.
+            batch = max(batch, OF_A_CARD)
+            with self.store.transaction() as session:
+                changed = candidates(self, session, group, found, period, report.now, names)
+            everybody = [(subject, few) for subject, each in changed if (few := names & (each or names))]
+        for start in range(0, len(everybody), batch):
+            subjects = dict(everybody[start : start + batch])
             self._commit(report, partial(self._sweep, group, period, subjects))
         self._remember(report, wanted)
 
@@ -564,18 +577,10 @@ class Engine:
 
         Raises CrmRulesError (T302) where the engine was given no way to read them.
         """
-        if self._read is None:
-            raise CrmRulesError(
-                "T302",
-                "the engine does not know how people stand",
-                hint="give it a way to read: Engine(…, read=lambda request: book.score(…))",
-            )
-        found = self._read(request)
-        roster = getattr(found, "roster", None)
+        found = self._asked(request)
         period = request.period
-        standings: Any = found
-        if roster is not None:
-            standings, self._roster = _of_card(found, request), roster.people
+        standings = found if isinstance(found, Iterable) else _of_card(found, request)
+        people: Facts = {} if isinstance(found, Iterable) else self._roster
         rows = [
             each
             for each in standings
@@ -590,14 +595,26 @@ class Engine:
                 f"rows of several models ({models}) for triggers that name none",
                 hint="write at each trigger of which model it is: model: …",
             )
-        return rows, roster.people if roster is not None else {}
+        return rows, people
+
+    def _asked(self, request: Request) -> Scorecard | Iterable[Standing]:
+        if self._read is None:
+            raise CrmRulesError(
+                "T302",
+                "the engine does not know how people stand",
+                hint="give it a way to read: Engine(…, read=lambda request: book.score(…))",
+            )
+        found = self._read(request)
+        if not isinstance(found, Iterable):
+            self._roster = found.roster.people
+        return found
 
     def _moment(self, now: dt.datetime) -> dt.datetime:
         local = now.replace(tzinfo=self.zone) if now.tzinfo is None else now
         return local.astimezone(dt.UTC)
 
 
-def _of_card(card: Any, request: Request) -> Iterator[Standing]:
+def _of_card(card: Scorecard, request: Request) -> Iterator[Standing]:
     """The rows of a card that are asked for; of a few subjects only theirs are made."""
     if request.subjects is None:
         yield from card.standings()

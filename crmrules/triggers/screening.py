@@ -42,7 +42,7 @@ def candidates(
         running = [each for each in session.active(name, tenant=engine.tenant) if each.period == str(period)]
         if running and not places:
             places = {subject: row for row, (subject, _) in enumerate(keys[first:last])}
-        if figures is None and rule.model is None:
+        if figures is None and rule.indicator and rule.model is None:
             continue
         due = due_or_none(rule, period, engine.zone)
         if due is not None and name not in unswept:
