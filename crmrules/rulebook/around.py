@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from crmrules.document import Path
 from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.rulebook.book import Rulebook
-from crmrules.triggers import Behind
+from crmrules.triggers import Behind, OffPace, Reached, Surroundings
 from crmrules.triggers.asked import AskedRule
+from crmrules.triggers.combined import CombinedRule
+from crmrules.triggers.recipients import problems as tell_problems
 from crmrules.triggers.trigger import TriggerRule
 
 Located = tuple[Path, CrmRulesError]
@@ -47,50 +49,54 @@ def tree_misfits(book: Rulebook) -> Iterator[Located]:
 
 
 def trigger_misfits(book: Rulebook) -> Iterator[Located]:
-    roles = ["subject", *roster_names(book)]
+    around = Surroundings(sources=book.sources, triggers=book.triggers)
     for name, trigger in book.triggers.items():
-        if trigger.model is not None and trigger.model not in book.models:
-            yield ("triggers", name, "model"), unknown("B214", "model", trigger.model, book.models)
-            continue
-        models = [book.models[trigger.model]] if trigger.model else [*book.models.values()]
-        known = [indicator for model in models for indicator in model.indicators]
-        if not trigger.indicator:
-            pass
-        elif trigger.indicator not in known:
-            yield ("triggers", name, "indicator"), unknown("B215", "indicator", trigger.indicator, known)
-        elif all(
-            m.indicators[trigger.indicator].target is None
-            for m in models
-            if trigger.indicator in m.indicators
-        ):
-            yield (
-                ("triggers", name, "indicator"),
-                CrmRulesError(
-                    "B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"
-                ),
-            )
-        for periods in dict.fromkeys(model.period for model in models):
+        path: Path = ("triggers", name)
+        yield from _misfits(book, trigger, path)
+        roles = ["subject", *roster_names(book), *trigger.own_roles]
+        yield from (((*path, "tell"), error) for error in tell_problems(trigger.tell, roles))
+        if isinstance(trigger, CombinedRule):
             try:
-                trigger.check(periods)
+                trigger.within(around)
             except CrmRulesError as error:
-                yield ("triggers", name), error
-        yield from ((("triggers", name, *path), error) for path, error in _named_by_trigger(book, trigger))
-        for role in trigger.tell:
-            if role not in roles:
-                yield ("triggers", name, "tell"), unknown("B217", "role", role, roles)
+                yield (*path, "of"), error
 
 
-def _named_by_trigger(book: Rulebook, trigger: TriggerRule) -> Iterator[Located]:
-    """The source and the calendar that a trigger names, where there are none such."""
-    source = trigger.source if isinstance(trigger, AskedRule) else None
-    if source is not None and source not in book.sources:
-        yield ("source",), unknown("B212", "source", source, book.sources)
-    path: Path = ("calendar",)
+def _misfits(book: Rulebook, trigger: TriggerRule, path: Path) -> Iterator[Located]:
+    """What does not fit in one trigger, and in those that are written inside it."""
+    if trigger.model is not None and trigger.model not in book.models:
+        yield (*path, "model"), unknown("B214", "model", trigger.model, book.models)
+        return
+    models = [book.models[trigger.model]] if trigger.model else [*book.models.values()]
+    known = [indicator for model in models for indicator in model.indicators]
+    if not trigger.indicator:
+        pass
+    elif trigger.indicator not in known:
+        yield (*path, "indicator"), unknown("B215", "indicator", trigger.indicator, known)
+    elif isinstance(trigger, Reached | Behind | OffPace) and all(
+        m.indicators[trigger.indicator].target is None for m in models if trigger.indicator in m.indicators
+    ):
+        yield (
+            (*path, "indicator"),
+            CrmRulesError("B216", f"the indicator `{trigger.indicator}` has no target", hint="give it one"),
+        )
+    if isinstance(trigger, CombinedRule):
+        for place, part in enumerate(trigger.of):
+            if isinstance(part, TriggerRule):
+                yield from _misfits(book, part, (*path, "of", place))
+        return
+    for periods in dict.fromkeys(model.period for model in models):
+        try:
+            trigger.check(periods)
+        except CrmRulesError as error:
+            yield path, error
+    yield from (((*path, *where), error) for where, error in trigger.problems(book.sources))
+    key: Path = ("calendar",)
     calendar = trigger.calendar if isinstance(trigger, AskedRule) else None
     if isinstance(trigger, Behind):
-        path, calendar = ("by", "calendar"), trigger.by.calendar
+        key, calendar = ("by", "calendar"), trigger.by.calendar
     if calendar is not None and calendar not in book.calendars:
-        yield path, unknown("W104", "calendar", calendar, book.calendars)
+        yield (*path, *key), unknown("W104", "calendar", calendar, book.calendars)
 
 
 def unknown(code: str, what: str, name: str, known: Iterable[str]) -> CrmRulesError:
