@@ -222,7 +222,7 @@ class Period:
     @property
     def days(self) -> int:
         """How many days it has, both ends counted."""
-        return calendar_days(self.start, self.end)
+        return (self.end - self.start).days + 1
 
     @property
     def following(self) -> Period | None:
@@ -295,17 +295,3 @@ class Period:
 def between(first: Period, last: Period) -> list[Period]:
     """All periods from the first to the last, both included; of one kind."""
     return [Period(first.periods, index) for index in range(first.index, last.index + 1)]
-
-
-def calendar_days(first: dt.date, last: dt.date, *, inclusive: bool = True) -> int:
-    """How many days there are from one day to another.
-
-    inclusive: both ends are counted, as for the length of a period; without it the last one is not, as for
-    how long something took.
-
-    >>> calendar_days(dt.date(2026, 1, 1), dt.date(2026, 1, 31))
-    31
-    >>> calendar_days(dt.date(2026, 1, 1), dt.date(2026, 1, 31), inclusive=False)
-    30
-    """
-    return (last - first).days + (1 if inclusive else 0)

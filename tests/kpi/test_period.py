@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from crmrules import CrmRulesError, Period
 from crmrules.kpi.calendar_periods import CalendarPeriods, calendar
-from crmrules.kpi.period import Periods, between, calendar_days
+from crmrules.kpi.period import Periods, between
 from crmrules.kpi.period_table import PeriodTable
 from crmrules.kpi.week_periods import WeekPeriods
+from crmrules.kpi.workdays import days_between
 
 UNITS = ["day", "week", "semi_month", "month", "quarter", "half", "year"]
 DAYS = st.dates(dt.date(3, 1, 1), dt.date(9990, 12, 31))
@@ -282,9 +283,9 @@ def test_relative_periods_beyond_the_calendar_are_refused(offset: int, length: i
 
 def test_days_are_counted_with_both_ends_or_without_the_last() -> None:
     first, last = dt.date(2024, 2, 1), dt.date(2024, 3, 1)
-    assert calendar_days(first, last) == 30
-    assert calendar_days(first, last, inclusive=False) == 29
-    assert calendar_days(first, first) == 1
+    assert days_between(first, last, sides="both") == 30
+    assert days_between(first, last) == 29
+    assert days_between(first, first, sides="both") == 1
 
 
 def test_the_period_of_a_moment_is_that_of_its_day() -> None:
