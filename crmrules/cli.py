@@ -135,7 +135,9 @@ def remind(
     data = _read(source)
     cards = [book.score(data, model=model, now=now) for model in book.models]
     _list_bad_rows(*cards)
-    intents = [intent for card in cards for intent in book.remind(card, now=now)]
+    # A trigger about a source's subjects is asked beside every card, and means the same reminder.
+    found = {intent.id: intent for card in cards for intent in book.remind(card, now=now)}
+    intents = [*found.values()]
     if as_json:
         for intent in intents:
             typer.echo(json.dumps(intent.as_cloudevent(), ensure_ascii=False))

@@ -187,6 +187,25 @@ def test_remind_writes_a_cloudevent_a_line(run: Run) -> None:
     assert run("remind", "plan.yaml", *DATA, "--now", "2026-11-20", "--json").stdout == done.stdout
 
 
+def test_remind_tells_once_of_what_stands_beside_several_models(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "quiet.yaml").write_text(
+        """
+sources: {calls: {fields: {who: {type: text, role: subject}, day: {type: date, role: date}}}}
+measures: {calls: count()}
+models:
+  months: {indicators: {calls: {target: 5, weight: 1}}}
+  years: {period: year, indicators: {calls: {target: 50, weight: 1}}}
+triggers: {silent: {kind: inactive, source: calls, silent: {days: 5}}}
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "calls.csv").write_text("who,day\nAnn,2026-11-03\n", encoding="utf-8")
+    source = f"calls={tmp_path / 'calls.csv'}"
+    done = run("remind", str(tmp_path / "quiet.yaml"), "--source", source, "--now", "2026-11-20")
+    assert "Ann has been silent for 17 days" in done.stdout
+    assert "1 reminder\n" in done.stdout
+
+
 def test_check_counts_what_is_there(run: Run) -> None:
     done = run("check", "plan.yaml")
     assert done.returncode == 0
