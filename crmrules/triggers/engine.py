@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, final
 from zoneinfo import ZoneInfo
@@ -17,27 +16,23 @@ from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.combined import CombinedRule
 from crmrules.triggers.context import Surroundings
-from crmrules.triggers.delivering import envelope, repeated
-from crmrules.triggers.evaluation import Evaluation, Subjects
-from crmrules.triggers.group import Group, due_or_none, groups_of, groups_of_book, periods_of
+from crmrules.triggers.delivering import repeated
+from crmrules.triggers.evaluation import Evaluation
+from crmrules.triggers.group import Group, groups_of, groups_of_book
 from crmrules.triggers.history import History
-from crmrules.triggers.intent import fingerprint_of, key_of
+from crmrules.triggers.intent import key_of
 from crmrules.triggers.outbox.protocol import Session, Store, committed
-from crmrules.triggers.outbox.records import Delivery, Event, Instance, Occurrence, Silence
+from crmrules.triggers.outbox.records import Event, Instance, Occurrence, Silence
 from crmrules.triggers.remind import zone_of
 from crmrules.triggers.report import Around, Book, Facts, People, Reader, Report, Request
-from crmrules.triggers.screening import candidates
 from crmrules.triggers.state import Clock
+from crmrules.triggers.tick import Tick
 from crmrules.triggers.trigger import TriggerRule
 
 if TYPE_CHECKING:
     from crmrules.kpi.scorecard import Scorecard
 
 ASKED_FOR = "ASKED_FOR"
-OF_A_CARD = 20_000
-"""How many subjects of a card are looked at in one transaction, at least."""
-EVERYBODY = "@everybody"
-"""The subject of the row that remembers for which rules and deadlines everybody was looked at."""
 
 
 @final
@@ -85,13 +80,13 @@ class Engine:
         self._people = people
         self._around = around
         self._roster: Facts = {}
-        self._batch = batch
+        self.batch = batch
         month = CalendarPeriods(unit="month")
         periods = period if isinstance(period, Mapping) else {}
         general = period if isinstance(period, Periods) else month
-        self._groups = groups_of(self.triggers, periods, general)
+        self.groups = groups_of(self.triggers, periods, general)
         self._combined = any(isinstance(rule, CombinedRule) for rule in self.triggers.values())
-        self._digests = {name: rule.digest_of for name, rule in self.triggers.items()}
+        self.digests = {name: rule.digest_of for name, rule in self.triggers.items()}
 
     @classmethod
     def of(
@@ -112,7 +107,7 @@ class Engine:
             book.triggers, store, read=read, zone=book.zone, tenant=tenant, calendar=calendar, people=people,
             around=around, locale=book.locale, channels=channels, batch=batch,
         )  # fmt: skip
-        engine._groups = groups_of_book(book.triggers, book.models)
+        engine.groups = groups_of_book(book.triggers, book.models)
         return engine
 
     # what a host calls
@@ -123,16 +118,7 @@ class Engine:
         now: the moment of the evaluation, with a zone or local; the same for all of the tick. Raises
         CrmRulesError (T302) without a way to read, and whatever that raises: what was marked then stays so.
         """
-        moment = self._moment(now)
-        report = Report(moment)
-        while self._commit(report, self._marked):
-            pass
-        while self._commit(report, self._published):
-            pass
-        self._woken(report)
-        for group in self._groups:
-            self._swept(group, report)
-        self._commit(report, self._sealed)
+        report = Tick(self, self._moment(now)).run()
         self.health |= report.failures
         return report
 
@@ -142,22 +128,7 @@ class Engine:
         For hosts that score everybody anyway: columns are compared whole, and only what changes is looked
         at by itself. The card has to be scored as of `now`, and nobody else should evaluate meanwhile.
         """
-        moment = self._moment(now)
-        report = Report(moment)
-        for group in self._groups:
-            if group.model not in (None, card.name):
-                continue
-            period = self._open(group, moment)
-            if period is None:
-                continue
-            with self.store.transaction() as session:
-                wanted, names = self._unswept(session, group, period, moment)
-                found = candidates(self, session, group, card, period, moment, names)
-            for start in range(0, len(found), self._batch):
-                part = dict(found[start : start + self._batch])
-                self._commit(report, partial(self._of_card, card, group, period, part))
-            self._remember(report, wanted)
-        self._commit(report, self._sealed)
+        report = Tick(self, self._moment(now)).of_card(card)
         self.health |= report.failures
         return report
 
@@ -266,240 +237,6 @@ class Engine:
             ]
         return History(subject, tuple(occurred), sent, tuple(running), self.zone)
 
-    # one transaction each
-
-    def _commit(self, report: Report, work: Callable[[Session, Report], int]) -> int:
-        """Run work in a transaction of its own; its report counts once it is committed."""
-
-        def attempt(session: Session) -> tuple[int, Report]:
-            part = Report(report.now)
-            return work(session, part), part
-
-        count, part = committed(self.store, attempt)
-        report.add(part)
-        return count
-
-    def _of_card(
-        self,
-        card: Scorecard,
-        group: Group,
-        period: Period,
-        subjects: Subjects,
-        session: Session,
-        report: Report,
-    ) -> int:
-        session.lock(subjects, tenant=self.tenant)
-        standings = {subject: card.standing(subject, period) for subject in subjects}
-        self.evaluation(session, group, period, report, card.roster.people).run(standings, subjects)
-        return 0
-
-    def _marked(self, session: Session, report: Report) -> int:
-        marks = session.claim(self._batch, tenant=self.tenant)
-        for group in self._groups:
-            wanted: dict[Period, set[str]] = {}
-            for mark in marks:
-                for period in periods_of(mark.period, group.periods, report.now.astimezone(self.zone).date()):
-                    wanted.setdefault(period, set()).add(mark.subject)
-            for period, subjects in sorted(wanted.items()):
-                around = self._around_them(session, group, period, subjects, report)
-                self._evaluate(session, group, period, dict.fromkeys(subjects | around), report)
-        return len(marks)
-
-    def _around_them(
-        self, session: Session, group: Group, period: Period, subjects: set[str], report: Report
-    ) -> set[str]:
-        """Whose figures move with those of the subjects, as a manager's do in a model by managers; locked."""
-        people = self._known(None)
-        if group.own or not people:
-            return set()
-        found = {who for each in subjects for who in people.get(each, {}).values() if who} - subjects
-        session.lock(found, tenant=self.tenant)
-        return found
-
-    def _published(self, session: Session, report: Report) -> int:
-        """Look at what the host has published; it is taken when this is committed."""
-        events = tuple(session.events(self._batch, tenant=self.tenant))
-        for group in self._groups if events else ():
-            names = {name for name, rule in group.rules.items() if rule.by_event}
-            if not names:
-                continue
-            period = self._open(group, report.now)
-            if period is None:
-                continue
-            session.lock({each.subject for each in events if each.subject}, tenant=self.tenant)
-            people: Facts = {}
-            if group.own:
-                rows = self._own_rows(group, report.now, report, events)
-            else:
-                about = frozenset(each.subject for each in events if each.subject)
-                rows, people = self.rows(Request(group.model, period, report.now, about))
-            standings = {each.subject: each for each in rows if each.period == period}
-            session.lock(standings, tenant=self.tenant)
-            subjects = dict.fromkeys(standings, names)
-            self.evaluation(session, group, period, report, people, events).run(standings, subjects)
-        return len(events)
-
-    def _woken(self, report: Report) -> None:
-        with self.store.transaction() as session:
-            due = session.active(until=report.now, tenant=self.tenant)
-        waiting = [each for each in due if each.subject != EVERYBODY]
-        for each in due:
-            if each.subject == EVERYBODY:
-                self._overdue(each, report)
-        for start in range(0, len(waiting), self._batch):
-            part = waiting[start : start + self._batch]
-            self._commit(report, partial(self._wake, part))
-
-    def _overdue(self, marker: Instance, report: Report) -> None:
-        """A deadline that came due in a period that is over by now, while nothing ran."""
-        for group in self._groups:
-            own = fingerprint_of(EVERYBODY, group.model or "", marker.trigger, self.tenant)
-            known = group.periods.index_of_key(marker.period) is not None
-            if own != marker.fingerprint or marker.trigger not in group.rules or not known:
-                continue
-            period = group.periods.parse(marker.period)
-            if report.now < self.clock.end_of(period):
-                return
-            done = replace(marker, wake=None, data={**marker.data, "due": report.now.isoformat()})
-            self._sweep_all(group, period, {marker.trigger}, [done], report)
-            return
-        self._remember(report, [replace(marker, wake=None)])
-
-    def _wake(self, waiting: Sequence[Instance], session: Session, report: Report) -> int:
-        session.lock({each.subject for each in waiting}, tenant=self.tenant)
-        kept = session.instances([(each.fingerprint, each.period) for each in waiting])
-        asked, touched = [*kept], set[tuple[str, str]]()
-        for group in self._groups:
-            wanted: dict[str, dict[str, set[str]]] = {}
-            for key, each in [*kept.items()]:
-                if self._belongs(each, group):
-                    wanted.setdefault(each.period, {}).setdefault(each.subject, set()).add(each.trigger)
-                    del kept[key]
-            for period, subjects in sorted(wanted.items()):
-                touched |= self._evaluate(session, group, group.periods.parse(period), subjects, report)
-        self._orphaned(session, [*kept.values()], report)
-        self._unsaid(session, {*asked} - touched - {*kept}, report)
-        return 0
-
-    def _unsaid(self, session: Session, keys: set[tuple[str, str]], report: Report) -> None:
-        """Of what has nothing to say any more, as an event that is over, nothing is asked again."""
-        for each in session.instances(sorted(keys)).values():
-            if each.wake is not None and each.wake <= report.now:
-                session.save([replace(each, state="closed", wake=None)])
-
-    def _belongs(self, instance: Instance, group: Group) -> bool:
-        rule = group.rules.get(instance.trigger)
-        if rule is None or group.periods.index_of_key(instance.period) is None:
-            return False
-        about = str(instance.data.get("about", ""))
-        own = group.fingerprint(instance.trigger, instance.subject, self.tenant, about)
-        return own == instance.fingerprint
-
-    def _orphaned(self, session: Session, instances: Iterable[Instance], report: Report) -> None:
-        """States of triggers that are not in the rules any more, or have begun anew: they end."""
-        for each in instances:
-            session.save([replace(each, state="closed", wake=None)])
-            for step in each.data.get("told", ()):
-                key = key_of(each.fingerprint, each.period, each.episode, step)
-                session.withdraw(key, "the trigger is not in the rules any more")
-
-    def _swept(self, group: Group, report: Report) -> None:
-        """Look at everybody where a rule is new or changed, a period has begun, or a deadline is due."""
-        period = self._open(group, report.now)
-        if period is None:
-            return
-        with self.store.transaction() as session:
-            wanted, names = self._unswept(session, group, period, report.now)
-        self._sweep_all(group, period, names, wanted, report)
-
-    def _sweep_all(
-        self, group: Group, period: Period, names: set[str], wanted: list[Instance], report: Report
-    ) -> None:
-        if not names:
-            return
-        found = () if group.own else self._asked(Request(group.model, period, report.now))
-        everybody: list[tuple[str, set[str] | None]]
-        batch = self._batch
-        if isinstance(found, Iterable):
-            rows = self._own_rows(group, report.now, report) if group.own else found
-            there = {each.subject for each in rows if each.period == period}
-            everybody = [(subject, names) for subject in sorted(there)]
-        else:
-            # A card is scored as a whole each time, so that few large batches cost less than many small ones.
-            batch = max(batch, OF_A_CARD)
-            with self.store.transaction() as session:
-                changed = candidates(self, session, group, found, period, report.now, names)
-            everybody = [(subject, few) for subject, each in changed if (few := names & (each or names))]
-        for start in range(0, len(everybody), batch):
-            subjects = dict(everybody[start : start + batch])
-            self._commit(report, partial(self._sweep, group, period, subjects))
-        self._remember(report, wanted)
-
-    def _open(self, group: Group, now: dt.datetime) -> Period | None:
-        """The period that is open at a moment; none in a gap between those of a table."""
-        index = group.periods.index_of(now.astimezone(self.zone).date())
-        return None if index is None else group.periods.at(index)
-
-    def _sweep(
-        self, group: Group, period: Period, subjects: Subjects, session: Session, report: Report
-    ) -> int:
-        session.lock(subjects, tenant=self.tenant)
-        self._evaluate(session, group, period, subjects, report)
-        return 0
-
-    def _unswept(
-        self, session: Session, group: Group, period: Period, now: dt.datetime
-    ) -> tuple[list[Instance], set[str]]:
-        """The rows that remember the sweeps, as they will be, and the triggers that need one."""
-        keys = {
-            name: (fingerprint_of(EVERYBODY, group.model or "", name, self.tenant), str(period))
-            for name in group.rules
-        }
-        kept = session.instances(keys.values())
-        changed, names = [], set()
-        rules = self.surrounded(group, now)
-        for name, key in keys.items():
-            rule = rules[name]
-            due = due_or_none(rule, period, self.zone)
-            came_due = due.astimezone(dt.UTC).isoformat() if due is not None and due <= now else None
-            data = {"rule": self._digests[name], "due": came_due}
-            before = kept.get(key) or Instance(*key, name, EVERYBODY, tenant=self.tenant)
-            if before.data != data:
-                # Where nothing runs until the period is over, its deadline is still not forgotten.
-                wake = due.astimezone(dt.UTC) if due is not None and not came_due else None
-                changed.append(replace(before, data=data, wake=wake))
-                names.add(name)
-            elif rule.by_time:
-                names.add(name)
-        return changed, names
-
-    def _remember(self, report: Report, swept: list[Instance]) -> None:
-        """Remember a sweep, unless somebody else has done so meanwhile."""
-
-        def work(session: Session, report: Report) -> int:
-            session.lock([EVERYBODY], tenant=self.tenant)
-            kept = session.instances([(each.fingerprint, each.period) for each in swept])
-            revisions = {key: each.revision for key, each in kept.items()}
-            session.save(
-                replace(each, revision=revisions.get((each.fingerprint, each.period), 0)) for each in swept
-            )
-            return 0
-
-        if swept:
-            self._commit(report, work)
-
-    def _sealed(self, session: Session, report: Report) -> int:
-        """Close the digests whose time has come."""
-        windows: dict[str, list[Delivery]] = {}
-        for each in session.deliveries(status="waiting", digest="*", tenant=self.tenant):
-            if each.digest is not None and each.deliver_after <= report.now:
-                windows.setdefault(each.digest, []).append(each)
-        for window, members in windows.items():
-            made = envelope(window, members, self.tenant)
-            if session.seal([each.id for each in members], made):
-                report.deliveries.append(made)
-        return 0
-
     # evaluating
 
     def evaluation(
@@ -512,22 +249,11 @@ class Engine:
         events: tuple[Event, ...] = (),
     ) -> Evaluation:
         """One evaluation of some subjects in a period, within a transaction."""
-        return Evaluation(self, session, group, period, report, self._known(people), events)
+        return Evaluation(self, session, group, period, report, self.known(people), events)
 
-    def _known(self, people: Facts | None) -> Facts:
+    def known(self, people: Facts | None) -> Facts:
         given = self._people() if callable(self._people) else self._people
         return {**(self._roster if people is None else people), **(given or {})}
-
-    def _evaluate(
-        self, session: Session, group: Group, period: Period, subjects: Subjects, report: Report
-    ) -> set[tuple[str, str]]:
-        if report.now.astimezone(self.zone).date() < period.start:
-            return set()
-        rows, people = self._rows_of(group, period, report, frozenset(subjects))
-        standings = {each.subject: each for each in rows if each.subject in subjects}
-        evaluation = self.evaluation(session, group, period, report, people)
-        evaluation.run(standings, subjects)
-        return evaluation.touched
 
     def surrounded(
         self, group: Group, moment: dt.datetime, events: tuple[Event, ...] = ()
@@ -544,27 +270,6 @@ class Engine:
         """Whether the engine can ask how people stood at another moment."""
         return self._read is not None
 
-    def _rows_of(
-        self, group: Group, period: Period, report: Report, subjects: frozenset[str] | None = None
-    ) -> tuple[list[Standing], Facts]:
-        moment = report.now
-        if not group.own:
-            return self.rows(Request(group.model, period, moment, subjects))
-        wanted = [each for each in self._own_rows(group, moment, report) if each.period == period]
-        return [each for each in wanted if subjects is None or each.subject in subjects], {}
-
-    def _own_rows(
-        self, group: Group, moment: dt.datetime, report: Report, events: tuple[Event, ...] = ()
-    ) -> list[Standing]:
-        """The rows of triggers that find their subjects themselves; of one that fails none."""
-        rows: list[Standing] = []
-        for name, rule in self.surrounded(group, moment, events).items():
-            try:
-                rows += rule.own_rows(moment.astimezone(self.zone), self.zone)
-            except Exception as error:
-                report.failures[name] = f"{type(error).__name__}: {error}"
-        return rows
-
     def rows_at(
         self, group: Group, period: Period, moment: dt.datetime, subjects: Collection[str]
     ) -> dict[str, Standing]:
@@ -577,7 +282,7 @@ class Engine:
 
         Raises CrmRulesError (T302) where the engine was given no way to read them.
         """
-        found = self._asked(request)
+        found = self.asked(request)
         period = request.period
         standings = found if isinstance(found, Iterable) else _of_card(found, request)
         people: Facts = {} if isinstance(found, Iterable) else self._roster
@@ -597,7 +302,7 @@ class Engine:
             )
         return rows, people
 
-    def _asked(self, request: Request) -> Scorecard | Iterable[Standing]:
+    def asked(self, request: Request) -> Scorecard | Iterable[Standing]:
         if self._read is None:
             raise CrmRulesError(
                 "T302",

@@ -528,6 +528,15 @@ def test_a_whole_card_gives_what_ticks_give() -> None:
     assert next(iter(whole.history("Cy"))).outcome == "fired"
 
 
+def test_a_whole_card_is_of_no_concern_to_a_trigger_over_a_source() -> None:
+    idle = {"kind": "inactive", "source": "orders", "silent": {"days": 3}}
+    book = Rulebook.parse(BOOK.replace("triggers:", f"triggers:\n  idle: {idle}"))
+    now = dt.datetime(2026, 11, 9, 9, tzinfo=ZoneInfo(book.zone))
+    order = {"number": "1", "who": "Ann", "day": "2026-11-02", "amount": "1.00"}
+    card = book.score({"orders": [order]}, now=now)
+    assert Engine.of(book, MemoryStore()).evaluate(card, now).failures == {}
+
+
 def test_of_a_whole_card_only_what_may_have_changed_is_looked_at() -> None:
     book = Rulebook.parse(BOOK)
     rows = [
