@@ -259,6 +259,11 @@ class Plan:
         aside = [*roster.quarantined] if roster else []
         aside += [row for each in totals.values() for row in each.quarantined]
         aside += card.quarantined
+        aside += [row for each in inner.values() for row in each.quarantined]
+        told = [
+            note for each in inner.values() for note in each.notes if note != _told(len(each.quarantined))
+        ]
+        notes += [note for note in dict.fromkeys(told) if note not in (*card.notes, *notes)]
         # Two passes over a source set the same row aside.
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
         if quarantined:

@@ -295,7 +295,7 @@ class Explainer:
             return Explained(result, prepared.text, Step(prepared.text, result.actual), {})
         checked = prepared.checked
         if result.name in self.plan.inner:
-            formula = f"the composite of `{self.plan.inner[result.name]}`"
+            formula = f"the composite of `{self.plan.inner[result.name]}`, which has a statement of its own"
             return Explained(result, formula, Step(prepared.text, result.actual), {})
         texts = {name: self.plan.named(name).text for name in checked.fields if name not in prepared.earlier}
         alone = isinstance(checked.tree, tree.Name) and not prepared.earlier

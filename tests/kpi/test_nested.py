@@ -28,6 +28,12 @@ models:
       both: {value: own + team}
       before: {value: prior(team)}
 """
+QUOTAS = """\
+  quotas:
+    fields: {who: text, month: text, amount: money(2)}
+    on_bad_row: quarantine
+"""
+FROM = "{table: quotas, subject: who, period: month, value: amount}"
 TEAM = [{"name": "Ann", "boss": "Mo"}, {"name": "Bo", "boss": "Mo"}, {"name": "Cy", "boss": "Flo"}]
 ORDERS = [
     {"number": "1", "who": "Ann", "day": "2026-01-05", "amount": "100"},
@@ -60,6 +66,24 @@ def test_a_working_calendar_of_a_model_within_is_there() -> None:
     book = Rulebook.parse(f"calendars: {{plain: {{}}}}\n{text}")
     card = book.score({"orders": ORDERS, "team": TEAM}, model="all", now="2026-01-31")
     assert card.standing("Ann", "2026-01").results["own"].score == 50
+
+
+def test_what_a_model_within_sets_aside_and_notes_is_told() -> None:
+    text = BOOK.replace("  team:\n    fields:", QUOTAS + "  team:\n    fields:", 1)
+    text = text.replace(
+        "own: {indicators: {revenue: {target: 200,", f"own: {{indicators: {{revenue: {{target: {FROM},"
+    )
+    book = Rulebook.parse(text)
+    quotas = [
+        {"who": "Ann", "month": "2026-01", "amount": "200"},
+        {"who": "Anne", "month": "2026-01", "amount": "200"},
+        {"who": "Bo", "month": "2026-01", "amount": "much"},
+    ]
+    data = {"orders": ORDERS, "team": TEAM, "quotas": quotas}
+    inner, card = (book.score(data, model=model) for model in ("own", "all"))
+    assert [(row.source, row.position) for row in card.quarantined] == [("quotas", 2)]
+    assert any("Anne" in note for note in inner.notes)
+    assert {*inner.notes} <= {*card.notes}
 
 
 def test_one_period_gives_the_same_as_all_of_them() -> None:
