@@ -142,7 +142,7 @@ class QuotaTable(Terms):
 
     table: its source. value: its field with the amount, or for each period a field (`{2026-01: jan}`, or
     `[2026-01, 2026-02]` where they are called as the periods), or for each month of the year in `period`
-    (`{1: jan}`). subject: its field with whom a row is for, or
+    (`{"1": jan}`). subject: its field with whom a row is for, or
     a list of fields where the model's subject has several keys. A row without one is for the members of its
     `team`, by the roster, each of whom gets the amount; a row for `*`, or for nobody, is for all who have
     neither; then comes `default`. period: its field with the key of a period, or a date in it. indicator:
@@ -172,7 +172,7 @@ class QuotaTable(Terms):
         if isinstance(self.value, dict) and (self.period is not None) != (self.value.keys() <= MONTHS):
             raise ValueError(
                 "columns are for periods of their own, or for months of the year in `period`: "
-                "write value: {2026-01: january} without `period`, or value: {1: january} with it"
+                'write value: {2026-01: january} without `period`, or value: {"1": january} with it'
             )
         return self
 
