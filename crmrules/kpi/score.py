@@ -12,7 +12,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, final
 
-from crmrules.errors import ExpressionError, FieldError, RecordError, Span, closest, did_you_mean
+from crmrules.errors import (
+    CrmRulesError,
+    ExpressionError,
+    FieldError,
+    RecordError,
+    Span,
+    closest,
+    did_you_mean,
+)
 from crmrules.expr import tree
 from crmrules.expr.check import Schema, check, has_aggregate
 from crmrules.expr.parse import parse
@@ -251,11 +259,7 @@ class Plan:
         }
         grid = grid_of([*totals.values()], cut, self._rows_of(inner, through))
         values = Values(grid, totals, self.named, self._composites(inner, grid, roster))
-        # What a period before lacks is nothing to a card that does not show it.
-        asked = len(grid.periods) if period is None else min(1 + self.model.movement, len(grid.periods))
-        card = self.finished(Shown(values, asked), beside, until)
-        if asked > 1 and period is not None:
-            card = card.narrowed(period)
+        card = self._asked(values, beside, period, until)
         aside = [*roster.quarantined] if roster else []
         aside += [row for each in totals.values() for row in each.quarantined]
         aside += card.quarantined
@@ -279,6 +283,21 @@ class Plan:
             data={**used, **data},
             explainer=Explainer(self, data, grouping, until),
         )
+
+    def _asked(
+        self, values: Values, beside: Beside, period: Period | None, until: dt.date | None
+    ) -> Scorecard:
+        """The card of all periods, or of one: what those before lack is nothing to a card without them."""
+        periods = len(values.grid.periods)
+        if period is None:
+            return self.finished(Shown(values, periods), beside, until)
+        if not self.model.movement or periods < 2:
+            return self.finished(Shown(values, 1), beside, until)
+        try:
+            return self.finished(Shown(values, 2), beside, until).narrowed(period)
+        except CrmRulesError as error:
+            card = self.finished(Shown(values, 1), beside, until)
+            return replace(card, notes=(*card.notes, f"no movement: {error.message}"))
 
     def _without_unknown(self, totals: dict[int, Totals], roster: Roster | None) -> list[str]:
         """Drop or refuse whom the roster does not know, as declared; says whom."""

@@ -117,6 +117,30 @@ def test_a_card_of_one_period_is_not_stopped_by_what_another_one_lacks(composite
     assert "coalesce(prior(revenue) * 1.1, 100)" in str(caught.value)
 
 
+def test_who_could_not_be_judged_before_has_not_moved() -> None:
+    text = BOOK.replace(
+        "own: {indicators: {revenue: {target: 200,",
+        """own:
+    movement: true
+    composite: {missing: error}
+    indicators: {revenue: {target: prior(revenue) * 1.1,""",
+    ).replace("weight: 1}}}\n  all", "weight: 1}}\n  all")
+    orders = [
+        {"number": f"{who} {month}", "who": who, "day": f"2026-{month:02}-05", "amount": 100}
+        for who in ("Ann", "Bo", "Cy")
+        for month in (1, 2, 3)
+    ]
+    book, data = Rulebook.parse(text), {"orders": orders, "team": TEAM}
+    february = book.score(data, model="own", period="2026-02")
+    assert february.standing("Ann", "2026-02").score == pytest.approx(100 / 1.1)
+    assert february.standing("Ann", "2026-02").score_change is None
+    assert february.notes == ("no movement: Ann in 2026-01 and 2 more: `revenue` has no score",)
+    march = book.score(data, model="own", period="2026-03")
+    assert (march.standing("Ann", "2026-03").score_change, march.notes) == (0, ())
+    with pytest.raises(RecordError, match="in 2026-01"):
+        book.score(data, model="own")
+
+
 def test_the_statement_says_whose_composite_it_is() -> None:
     card = Rulebook.parse(BOOK).score({"orders": ORDERS, "team": TEAM}, model="all")
     assert "team = the composite of `teams`" in str(card.explain("Ann", "2026-01"))
