@@ -270,6 +270,8 @@ class Plan:
         notes += [note for note in dict.fromkeys(told) if note not in (*card.notes, *notes)]
         # Two passes over a source set the same row aside.
         quarantined = tuple({(row.source, row.position): row for row in reversed(aside)}.values())[::-1]
+        if self.model.movement and until is not None and any(until < each.end for each in card.periods):
+            notes.append(f"changes of the open period hold what there is up to {until} against a whole one")
         if quarantined:
             notes.append(_told(len(quarantined)))
         if not inner and not any(_count(each, period) for each in totals.values()):

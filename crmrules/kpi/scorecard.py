@@ -21,10 +21,11 @@ from crmrules.kpi.model import Model
 from crmrules.kpi.pace import Pace
 from crmrules.kpi.period import Period
 from crmrules.kpi.pieces import TierPart
+from crmrules.kpi.printed import printed
 from crmrules.kpi.rank import Movement
 from crmrules.kpi.roster import Roster
 from crmrules.kpi.standing import Result, Standing
-from crmrules.tables import Table, cell
+from crmrules.tables import Table
 from crmrules.types import Scalar, Type
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 
-POINTS = "points"
 PACE = ("expected", "projected", "pace")
 MOST_ROWS = 60
 """How many rows a card shows by itself; `table()` has them all."""
@@ -345,84 +345,7 @@ class Scorecard:
 
         period: only this one. most: at most so many rows.
         """
-        wanted = None if period is None else self._period(period)
-        rows = [row for row, key in enumerate(self.keys) if wanted is None or key[1] == wanted]
-        rows.sort(key=lambda row: (self.keys[row][1], self._rank(row) or len(self) + 1, self.keys[row][0]))
-        shown_rows = rows if most is None else rows[:most]
-        heads = ["Rank", "Subject", "Period"]
-        points, informing, paces, scored = list[int](), list[int](), list[int](), list[int]()
-        for name, figures in self.figures.items():
-            (informing if figures.points is None else scored).append(len(heads))
-            heads.append(name)
-            if name in self._pointed:
-                points.append(len(heads))
-                heads.append(POINTS)
-            if figures.pace is not None:
-                paces.append(len(heads))
-                heads.append("pace")
-        judged = ["Composite", *(["Change"] if self.movement is not None else [])]
-        judged += ["Grade"] if self.model.grades is not None else []
-        judged += ["Team rank"] if self.team_rank is not None else []
-        beside = [len(heads) + place for place, head in enumerate(judged) if head in ("Change", "Team rank")]
-        # A narrow terminal leaves out the indicators' points first, then what only informs, then the rest.
-        alone = {self.keys[row][1] for row in rows}
-        title = f"Scorecard `{self.name}`" + (f" of {alone.pop()}" if len(alone) == 1 else "")
-        said = [heads.index("Period")] if not alone else []  # what the title says already
-        least = [points, informing, said, beside, paces, scored]
-        optional = [column for columns in least for column in reversed(columns)]
-        table = Table(title, [*heads, *judged], optional)
-        digits = {name: self._digits(figures) for name, figures in self.figures.items()}
-        if len(shown_rows) < len(rows):
-            table.title += f", the first {len(shown_rows)} of {len(rows):,} rows"
-        for row in shown_rows:
-            subject, period_ = self.keys[row]
-            cells = [cell(self._rank(row)), subject, str(period_)]
-            for name in self.figures:
-                result = self._result(name, row)
-                cells.append(cell(result.actual, digits=digits[name]))
-                if name in self._pointed:
-                    cells.append(cell(result.score, digits=1))
-                if self.figures[name].pace is not None:
-                    pace = result.pace.pace if result.pace is not None else None
-                    cells.append(cell(None) if pace is None else f"{pace:.0%}")
-            cells.append(cell(_known(self.score, row), digits=1))
-            if self.movement is not None:
-                cells.append(moved(_known(self.movement.score, row)))
-            if self.model.grades is not None:
-                cells.append(self.grade[row] or "")
-            if self.team_rank is not None:
-                cells.append(cell(_whole(_known(self.team_rank, row))))
-            table.add(cells, tone=self._tone(row))
-        return table
-
-    @property
-    def _pointed(self) -> list[str]:
-        """The indicators whose points are another figure than their value."""
-        return [
-            name
-            for name, figures in self.figures.items()
-            if figures.points is not None
-            and (figures.target is not None or self.model.indicators[name].model is None)
-        ]
-
-    @staticmethod
-    def _digits(figures: Figures) -> int | None:
-        """How many decimals a column of plain numbers is shown with: the same for all of it."""
-        import numpy as np
-
-        if figures.type.kind not in ("number", "duration") or not len(figures.actual):
-            return None
-        known = figures.actual[~np.isnan(figures.actual)]
-        if (known == np.round(known)).all():
-            return 0
-        return 3 if (np.abs(known) < 1).all() else 2
-
-    def _tone(self, row: int) -> str:
-        grades = self.model.grades.names if self.model.grades is not None else ()
-        if not grades or self.grade[row] is None:
-            return ""
-        position = grades.index(self.grade[row] or "")
-        return "good" if position == 0 else "bad" if position == len(grades) - 1 else ""
+        return printed(self, None if period is None else self._period(period), most)
 
     def __str__(self) -> str:
         return "\n".join([str(self.table(most=MOST_ROWS)), *self.notes])
@@ -445,11 +368,6 @@ def _known(values: Numbers | None, row: int) -> float | None:
         return None
     value = float(values[row])
     return value if value == value and value not in (float("inf"), float("-inf")) else None
-
-
-def moved(change: float | None) -> str:
-    """A change of points as a table shows it."""
-    return cell(change, digits=1) if not change else f"{change:+,.1f}"
 
 
 def _whole(value: float | None) -> int | float | None:
