@@ -226,7 +226,7 @@ def movement(scores: Any, ranks: Any, subjects: Any, periods: Any, groups: Any =
     previous = np.full(len(order), -1, dtype=np.int64)
     previous[order[follows]] = order[np.flatnonzero(follows) - 1]
     known = previous >= 0
-    change = np.where(known, rounded(points) - rounded(points)[previous], np.nan)
+    change = rounded(np.where(known, rounded(points) - rounded(points)[previous], np.nan))
     same = known if groups is None else known & (np.asarray(groups) == np.asarray(groups)[previous])
     return Movement(change, np.where(same, places[previous] - places, np.nan) + 0.0, previous)
 

@@ -166,3 +166,8 @@ def test_a_ranking_that_says_half_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_groups_by_number() -> None:
     assert within(np.array([0, 0, 1]), np.array([0, 2, -1])).tolist() == [0, 2, -1]
+
+
+def test_a_movement_has_no_more_decimals_than_the_scores() -> None:
+    # 1.8 - 2.4 is -0.5999999999999999 in floats.
+    assert movement([2.4, 1.8], [1, 1], [0, 0], [1, 2]).score.tolist()[1] == -0.6
