@@ -1,7 +1,7 @@
 """Processes that are killed, and what is left: a program, since a test must not kill itself.
 
 `crash.py matrix URL FOLDER N`: SIGKILL at each n-th statement in turn, then a restart.
-`crash.py soak URL FOLDER KILLS`: hosts, evaluators and four relays, killed at random and restarted.
+`crash.py soak URL FOLDER KILLS`: a host, two engines and four relays, killed at random and restarted.
 `crash.py race URL FOLDER`: eight processes answer for the same subjects.
 
 Each ends with one line of JSON. URL is SQLAlchemy's, or `file` for the store of the standard library.
@@ -16,7 +16,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crmrules.triggers.outbox import Conflict, DatabaseStore, Delivery, Relay, SqliteStore, committed
+from crmrules.triggers import Engine
+from crmrules.triggers.outbox import DatabaseStore, Delivery, MemoryStore, Relay, SqliteStore
 from crmrules.triggers.outbox.tables import TABLES
-from tests.triggers.outbox.small_engine import NOON, TARGET, answer, dirty, evaluate
+from tests.triggers.outbox.shop import CHANNELS, HALF, NOON, STEPS, TARGET, dirty, engine_of, ticked
 
 HOUR = dt.timedelta(hours=1)
+TWENTY_FIFTH = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
+"""When those who have not sold half of it are told, without anybody saving anything."""
 PEOPLE = [f"u{each}" for each in range(12)]
 
 
@@ -112,9 +115,13 @@ class Place:
                 connection.exec_driver_sql(insert)
                 self.store.mark([dirty(subject)], connection)
 
-    def total(self, subject: str) -> int:
-        rows = self._run(f"SELECT COALESCE(SUM(amount), 0) FROM crash_order WHERE subject = '{subject}'")
-        return int(rows[0][0])
+    def orders(self, subjects: Iterable[str] | None = None) -> list[tuple[str, int]]:
+        """Who ordered, and how much, as the engine asks for it."""
+        where = "" if subjects is None else f" WHERE subject IN ({', '.join(map(repr, [*subjects, '']))})"
+        return [(who, amount) for who, amount in self._run(f"SELECT subject, amount FROM crash_order{where}")]
+
+    def engine_of(self, batch: int = 10) -> Engine:
+        return engine_of(self.store, self.orders, batch)
 
     def send(self, delivery: Delivery) -> None:
         boundary(f"send {delivery.id}")
@@ -127,16 +134,28 @@ class Place:
         return Relay(self.store, senders, at_most_once={"sms"}, **options)
 
     def left(self) -> dict[str, Any]:
-        """What there is when all is quiet."""
+        """What there is when all is quiet; deliveries by step, subject and channel, and how often each was
+        sent under its id."""
+        text = self.sent.read_text(encoding="utf-8") if self.sent.exists() else ""
+        sent = Counter(text.splitlines())
         with self.store.transaction() as session:
+            rows = {each.key: each for each in session.occurrences()}
+            deliveries = session.deliveries()
             found = {
                 "marks": len(session.claim(1_000)),
-                "occurrences": sorted(each.subject for each in session.occurrences()),
-                "deliveries": {each.id: each.status for each in session.deliveries()},
+                "occurrences": sorted((each.step, each.subject, each.outcome) for each in rows.values()),
+                "deliveries": sorted(
+                    (rows[each.occurrence].step, each.recipient, each.channel, each.status)
+                    for each in deliveries
+                ),
+                "sent": {
+                    (rows[each.occurrence].step, each.recipient, each.channel): sent.pop(each.id, 0)
+                    for each in deliveries
+                },
             }
-        text = self.sent.read_text(encoding="utf-8") if self.sent.exists() else ""
+        assert not sent, f"sent under ids that nobody knows: {sent}"
         self.store.close()
-        return {**found, "sent": dict(Counter(text.splitlines()))}
+        return found
 
     def _run(self, statement: str) -> list[Any]:
         if self.file:
@@ -171,54 +190,84 @@ def ended(child: int) -> bool:
     return True
 
 
-def matrix(url: str, folder: Path, each: int) -> dict[str, Any]:
-    """Three orders of 400, which together reach 1,000; killed at each n-th step in turn."""
+def everybody(occurrences: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str, str]]:
+    """The deliveries of what fired."""
+    fired = [(step, who) for step, who, outcome in occurrences if outcome == "fired"]
+    return sorted((step, who, channel, "delivered") for step, who in fired for channel in CHANNELS)
 
-    def live(now: dt.datetime, last: int = 0) -> None:
+
+def expected_of(orders: Iterable[tuple[str, int]]) -> list[tuple[str, str, str]]:
+    """What has to have occurred by the end, by ordinary sums."""
+    totals: Counter[str] = Counter()
+    for who, amount in orders:
+        totals[who] += amount
+    bounds = {"fire": TARGET, **STEPS}
+    fired = [
+        (step, who, "fired")
+        for who, total in totals.items()
+        for step, bound in bounds.items()
+        if total >= bound
+    ]
+    due = [("due", who, "not_met" if total >= HALF else "fired") for who, total in totals.items()]
+    return sorted(fired + due)
+
+
+def matrix(url: str, folder: Path, each: int) -> dict[str, Any]:
+    """Three orders of 400, which together reach 1,000, and one of 300, which is not half of it.
+
+    Killed at each n-th step in turn."""
+
+    def live(moments: list[dt.datetime], last: int = 0) -> None:
         place = Place(url, folder)
+        engine = place.engine_of()
         boundary.seen.clear()
         boundary.last = last
-        for number in range(3):
-            place.order(number, "Ann", 400)
-        while evaluate(place.store, place.total):
-            pass
-        place.relay().run_once(now)
+        for number, (who, amount) in enumerate(orders):
+            place.order(number, who, amount)
+        for now in moments:
+            ticked(engine, now)
+            place.relay().run_once(now)
 
+    orders = [("Ann", 400), ("Ann", 400), ("Bo", 300), ("Ann", 400)]
     kills, twice, lost_sms = 1 - each, 0, 0
+    expected = expected_of(orders)
     parent = Place(url, folder)
     parent.make()
     while True:
         parent.clear()
         parent.store.close()
-        if ended(forked(partial(live, NOON, kills + each))):
+        if ended(forked(partial(live, [NOON, TWENTY_FIFTH], kills + each))):
             break
         kills += each
-        assert ended(forked(partial(live, NOON + HOUR)))
+        assert ended(forked(partial(live, [TWENTY_FIFTH + HOUR])))
         left = parent.left()
         assert left["marks"] == 0, (kills, left)
-        assert left["occurrences"] == ["Ann"], (kills, left)
-        assert left["deliveries"] == {"Ann mail": "delivered", "Ann sms": "delivered"}, (kills, left)
-        assert left["sent"]["Ann mail"] in (1, 2), (kills, left)
-        assert left["sent"].get("Ann sms", 0) <= 1, (kills, left)
-        twice += left["sent"]["Ann mail"] == 2
-        lost_sms += left["sent"].get("Ann sms", 0) == 0
+        assert left["occurrences"] == expected, (kills, left)
+        assert left["deliveries"] == everybody(expected), (kills, left)
+        mails = [times for (_, _, channel), times in left["sent"].items() if channel == "mail"]
+        texts = [times for (_, _, channel), times in left["sent"].items() if channel == "sms"]
+        assert {*mails} <= {1, 2}, (kills, left)
+        assert {*texts} <= {0, 1}, (kills, left)
+        twice += 2 in mails
+        lost_sms += 0 in texts
     parent.drop()
     return {"boundaries": kills, "mail_twice": twice, "sms_lost": lost_sms}
 
 
 def soak(url: str, folder: Path, kills: int) -> dict[str, Any]:
-    """Everybody's orders, two evaluators, four relays; a random process is killed again and again."""
+    """Everybody's orders, two engines, four relays; a random process is killed again and again."""
     luck = random.Random(kills)
     Place(url, folder).make()
     stop = folder / "stop"
     amounts = [(number, luck.choice(PEOPLE), luck.randrange(50, 300)) for number in range(kills * 10)]
+    begun = time.monotonic()
+
+    def now() -> dt.datetime:
+        return NOON + dt.timedelta(seconds=time.monotonic() - begun)
 
     def until_stopped(step: Callable[[], object]) -> None:
         while not stop.exists():
-            try:
-                step()
-            except Conflict:
-                continue
+            step()
             time.sleep(0.002)
 
     def host() -> None:
@@ -228,13 +277,12 @@ def soak(url: str, folder: Path, kills: int) -> dict[str, Any]:
             time.sleep(0.001)
 
     def evaluator() -> None:
-        place = Place(url, folder)
-        until_stopped(lambda: evaluate(place.store, place.total, most=3))
+        engine = Place(url, folder).engine_of(batch=3)
+        until_stopped(lambda: ticked(engine, now()))
 
     def relay() -> None:
-        place = Place(url, folder)
-        its = place.relay(lease_seconds=0.3, most=3)
-        until_stopped(lambda: its.run_once(dt.datetime.now(dt.UTC)))
+        its = Place(url, folder).relay(lease_seconds=0.3, most=3)
+        until_stopped(lambda: its.run_once(now()))
 
     works = [host, evaluator, evaluator, relay, relay, relay, relay]
     running = [forked(work) for work in works]
@@ -250,25 +298,22 @@ def soak(url: str, folder: Path, kills: int) -> dict[str, Any]:
         assert ended(child)
 
     place = Place(url, folder)
-    while evaluate(place.store, place.total):
+    engine = place.engine_of()
+    for moment in (now(), TWENTY_FIFTH):
+        ticked(engine, moment)
+    while place.relay().run_once(TWENTY_FIFTH + HOUR).taken:
         pass
-    later = dt.datetime.now(dt.UTC) + HOUR
-    while place.relay().run_once(later).taken:
-        pass
-    reached = sorted(each for each in PEOPLE if place.total(each) >= TARGET)
+    assert len(place.orders()) == len(amounts)
+    expected = expected_of(place.orders())
     left = place.left()
     assert left["marks"] == 0
-    assert left["occurrences"] == reached, (left["occurrences"], reached)
-    mails, texts = ([f"{each} {channel}" for each in reached] for channel in ("mail", "sms"))
-    assert left["deliveries"] == dict.fromkeys(mails + texts, "delivered"), left
-    assert all(left["sent"].get(each, 0) >= 1 for each in mails), left
-    assert all(left["sent"].get(each, 0) <= 1 for each in texts), left
-    assert {*left["sent"]} <= {*mails, *texts}
+    assert left["occurrences"] == expected, (left["occurrences"], expected)
+    assert left["deliveries"] == everybody(expected), left
+    for (_, _, channel), times in left["sent"].items():
+        assert times >= 1 if channel == "mail" else times <= 1, left
     place.drop()
-    return {
-        "kills": kills,
-        "reached": len(reached),
-    }
+    twice = sum(times > 1 for times in left["sent"].values())
+    return {"kills": kills, "reached": sum(step == "fire" for step, _, _ in expected), "mail_twice": twice}
 
 
 def race(url: str, folder: Path) -> dict[str, Any]:
@@ -281,22 +326,22 @@ def race(url: str, folder: Path) -> dict[str, Any]:
     place.store.close()
 
     def runner() -> None:
-        its = Place(url, folder)
-        while committed(its.store, lambda session: answer(session, its.total, 2), attempts=500):
-            pass
+        ticked(Place(url, folder).engine_of(batch=2))
 
     children = [forked(runner) for _ in range(8)]
     for child in children:
         assert ended(child)
     left = Place(url, folder).left()
     assert left["marks"] == 0, left
-    assert left["occurrences"] == sorted(PEOPLE), left
-    assert len(left["deliveries"]) == 2 * len(PEOPLE), left
+    steps = ["fire", *STEPS]
+    assert left["occurrences"] == sorted((step, who, "fired") for step in steps for who in PEOPLE), left
+    assert len(left["deliveries"]) == 2 * len(steps) * len(PEOPLE), left
     Place(url, folder).drop()
     return {"occurrences": len(left["occurrences"])}
 
 
 if __name__ == "__main__":
+    engine_of(MemoryStore(), lambda _: [("Ann", 400)]).tick(NOON)  # loads all that it needs before any fork
     name, url, folder, *more = sys.argv[1:]
     programs: dict[str, Callable[..., dict[str, Any]]] = {"matrix": matrix, "soak": soak, "race": race}
     print(json.dumps(programs[name](url, Path(folder), *map(int, more))))

@@ -36,8 +36,14 @@ def run(name: str, database: str, folder: Path, *more: int) -> dict[str, Any]:
 
 
 def test_a_kill_at_any_statement_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    """The real engine, over a real rulebook: a save, a tick, a relay, and a deadline that comes due."""
+    found = run("matrix", "file", tmp_path, 5)
+    assert found["boundaries"] >= 100
+
+
+@pytest.mark.slow
+def test_a_kill_at_each_statement_loses_and_repeats_nothing(tmp_path: Path) -> None:
     found = run("matrix", "file", tmp_path, 1)
-    assert found["boundaries"] >= 40
     # What "at least once" and "at most once" mean, seen at the kills between sending and confirming.
     assert found["mail_twice"] >= 1
     assert found["sms_lost"] >= 1
@@ -45,7 +51,7 @@ def test_a_kill_at_any_statement_loses_and_repeats_nothing(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("database", DATABASES[1:])
 def test_a_kill_at_some_statements_loses_and_repeats_nothing(database: str, tmp_path: Path) -> None:
-    assert run("matrix", database, tmp_path, 9)["boundaries"] >= 30
+    assert run("matrix", database, tmp_path, 29)["boundaries"] >= 80
 
 
 @pytest.mark.slow
@@ -58,7 +64,7 @@ def test_a_kill_at_any_statement_of_a_server_loses_and_repeats_nothing(database:
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_eight_processes_answer_once_for_each_subject(database: str, tmp_path: Path) -> None:
-    assert run("race", database, tmp_path) == {"occurrences": 12}
+    assert run("race", database, tmp_path) == {"occurrences": 4 * 12}
 
 
 @pytest.mark.parametrize("database", DATABASES)
