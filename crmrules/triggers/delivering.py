@@ -87,7 +87,13 @@ def end_of_quiet(now: dt.datetime, quiet: Quiet, zone: ZoneInfo) -> dt.datetime:
         inside = time >= quiet.start or time < quiet.end
         if time >= quiet.start:
             day += DAY
-    return local_instant(dt.datetime.combine(day, quiet.end), zone) if inside else now
+    if not inside:
+        return now
+    end = local_instant(dt.datetime.combine(day, quiet.end), zone)
+    if end > now:
+        return end
+    # The clock was put back: it shows the end of the quiet hours a second time.
+    return dt.datetime.combine(day, quiet.end, zone).replace(fold=1).astimezone(dt.UTC)
 
 
 def next_time(now: dt.datetime, at: dt.time, zone: ZoneInfo) -> dt.datetime:

@@ -216,12 +216,17 @@ class Evaluation:
         assert rule.cooldown is not None
         clock = self.engine.clock
         since = rule.cooldown.before(self.now, clock.zone, clock.calendar) - dt.timedelta(days=1)
+        occurred = self.session.occurrences(
+            subject=instance.subject, trigger=name, since=since, tenant=self.engine.tenant
+        )
+        # What was withdrawn before anybody heard of it was not told.
+        unheard = {_episode(each) for each in occurred if each.outcome == "withdrawn"}
         told = [
             each.evaluated_at
-            for each in self.session.occurrences(
-                subject=instance.subject, trigger=name, since=since, tenant=self.engine.tenant
-            )
-            if each.outcome == "fired" and not each.step.startswith("again:")
+            for each in occurred
+            if each.outcome == "fired"
+            and not each.step.startswith("again:")
+            and _episode(each) not in unheard
         ]
         until = clock.after(max(told), rule.cooldown) if told else self.now
         if until <= self.now:
@@ -335,7 +340,8 @@ class Evaluation:
         if not heard and any(each.status == "withdrawn" for each in found):
             self.end(instance, "withdrawn", code, f"{reason}; nobody had been told yet", "withdraw")
             return {}, True
-        if rule.on_correction == "silent" or not heard:
+        # Of a period that is over nobody is told any more.
+        if rule.on_correction == "silent" or not heard or instance.state == "closed":
             self.end(instance, "resolved", code, reason, "resolve")
             return {}, False
         key = self.end(instance, "retracted", code, reason, "retract")
@@ -363,3 +369,7 @@ class Evaluation:
             )
         )  # fmt: skip
         return key
+
+
+def _episode(occurrence: Occurrence) -> tuple[str, str, int]:
+    return occurrence.fingerprint, occurrence.period, occurrence.episode

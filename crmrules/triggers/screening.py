@@ -50,7 +50,8 @@ def candidates(
         elif due is not None and due > now:
             continue
         else:
-            changed = _changed(rule, card, figures, slice(first, last), running, places, now)
+            new = name in unswept
+            changed = _changed(rule, card, figures, slice(first, last), running, places, now, new)
         for subject in changed:
             names = found.setdefault(subject, set())
             if names is not None:
@@ -66,6 +67,7 @@ def _changed(
     running: list[Instance],
     places: dict[str, int],
     now: dt.datetime,
+    new: bool,
 ) -> Iterable[str]:
     import numpy as np
 
@@ -88,7 +90,7 @@ def _changed(
         if row is None:
             continue
         level = each.data.get("level", 0)
-        same = each.state == "firing" and reached[row] <= level <= held[row] and reached[row] >= 0
+        same = not new and each.state == "firing" and reached[row] <= level <= held[row] and reached[row] >= 0
         if same and each.wake is not None and each.wake > now and level == max(reached[row], 0):
             open_rows.discard(row)
         else:

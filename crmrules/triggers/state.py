@@ -148,17 +148,30 @@ class _Course:
         # Of a trigger that says several things of a subject, each has a step of its own.
         self.names = rule.step_names if len(rule.step_names) > 1 else (decision.step,)
         self.data: dict[str, Any] = dict(instance.data)
+        self.renumber()
         self.occurrences: list[Occurrence] = []
         self.decisions: dict[str, Decision] = {}
         self.over: list[str] = []
         self.until: list[dt.datetime] = []
         self.raw = decision.level or int(decision.outcome == "fired")
         held = max(self.raw, decision.held)
-        running = self.data.get("level", 0) if instance.state in ("firing", "recovering") else 0
+        stands = instance.state in ("firing", "recovering", "closed")
+        running: int = self.data.get("level", 0) if stands else 0
         # A level that was reached is kept down to its reset; below that, the level is what the value says.
         self.level = running if self.raw < running <= held else self.raw
         self.met = self.level > 0
         self.just_fired = False
+
+    def renumber(self) -> None:
+        """Levels that were reached keep their names, not their places, where a rule has others now."""
+        kept = self.data.pop("steps", None)
+        if kept is None or tuple(kept) == self.names:
+            return
+        for which in ("level", "top"):
+            reached = {*kept[: self.data.get(which, 0)]}
+            self.data[which] = max(
+                (place for place, step in enumerate(self.names, 1) if step in reached), default=0
+            )
 
     @property
     def is_over(self) -> bool:
@@ -406,12 +419,16 @@ class _Course:
         """The period is over: nobody is told any more, unless `late_fire_within` allows it."""
         told, state = self.data.get("told"), self.instance.state
         if state == "closed" and ("closed" in self.data or told):
-            self.change(wake=None)
+            if self.is_corrected:
+                self.resolve()
+            self.change(state="closed", wake=None)
             return
         end = self.clock.end_of(self.decision.standing.period)
         within = self.rule.late_fire_within
         late = within is not None and self.now <= self.clock.after(end, within)
-        if self.is_open_deadline:
+        if self.is_corrected:
+            self.resolve()
+        elif self.is_open_deadline:
             due = at_due or self.decision
             if due.outcome == "fired" and late:
                 self.fire_late(due)
@@ -430,15 +447,22 @@ class _Course:
             elif state != "pending":
                 reason = f"it came to hold after the period was over: {self.decision.reason}"
                 self.note("would_have_fired", "PERIOD_CLOSED", reason)
-        if self.occurrences:
+        if self.occurrences or state == "pending":
             self.data["closed"] = True
         if self.occurrences or state in RUNNING:
             self.change(state="closed")
         self.change(wake=None)
 
+    @property
+    def is_corrected(self) -> bool:
+        """Whether what was told did not hold any more when the period ended, as is known by now."""
+        ended = self.decision.outcome == "not_met" and not self.level
+        return ended and bool(self.data.get("told") and self.data.get("level")) and not self.stands
+
     def fire_late(self, decision: Decision) -> None:
         end = self.clock.end_of(self.decision.standing.period)
         self.change(fired_at=self.now)
+        self.data |= {"level": max(self.raw, 1), "top": max(self.raw, 1)}
         for step in self.names[max(self.raw, 1) - 1 :][:1]:
             self.tell(step, replace(decision, evaluated_at=self.now), decision.scheduled_at or end)
 
@@ -517,6 +541,8 @@ class _Course:
         )
 
     def transition(self) -> Transition:
+        if "top" in self.data and len(self.names) > 1:
+            self.data["steps"] = [*self.names]
         return Transition(
             replace(self.instance, data=self.data),
             tuple(self.occurrences),

@@ -19,7 +19,9 @@ Sender = Callable[[Delivery], object]
 """Hands a delivery over, and raises where that failed; `Refused` where it is of no use to try again."""
 
 NO_LONGER_TRUE = "condition_no_longer_true"
-_ENDED = frozenset({"inactive", "resolved", "closed"})
+_ENDED = frozenset({"inactive", "resolved"})
+"""States in which nothing is true any more. With a period that is closed what was told of it stays true; what
+does not is withdrawn when that is known."""
 _LONGEST_ERROR = 500
 _SPENT = 0.8
 """The part of a lease after which nothing more of the batch is sent: another relay may soon have it."""

@@ -176,7 +176,7 @@ def test_a_delivery_that_another_settled_meanwhile_counts_as_lost(store: Any) ->
         ("firing", "delivered"),
         ("recovering", "delivered"),
         ("resolved", "withdrawn"),
-        ("closed", "withdrawn"),
+        ("closed", "delivered"),
     ],
 )
 def test_a_release_check_withdraws_what_is_no_longer_true(store: Any, state: Any, expected: str) -> None:
