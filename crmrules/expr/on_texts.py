@@ -33,12 +33,6 @@ def _replaced(column: nw.Expr, letters: dict[str, str]) -> nw.Expr:
     return column
 
 
-def _known(column: nw.Expr) -> nw.Expr:
-    """The column with nothing missing: pandas 2 makes objects of yes, no and missing, and has no `not` for
-    them. The condition says by itself that what is missing meets no test."""
-    return column.fill_null("")
-
-
 def _lower(value: str) -> str:
     # Σ first: Python makes it ς at the end of a word.
     return value.replace("\u03a3", "\u03c3").lower()
@@ -80,7 +74,7 @@ ROWS = (
         (TEXTS, TEXTS),
         "bool",
         lambda x, prefix: x.startswith(prefix),
-        lambda x, prefix: _known(x).str.starts_with(prefix),
+        lambda x, prefix: x.str.starts_with(prefix),
         "Whether the text begins with a constant one.",
         "starts_with('standard', 'stand')",
         required=2,
@@ -93,7 +87,7 @@ ROWS = (
         (TEXTS, TEXTS),
         "bool",
         lambda x, suffix: x.endswith(suffix),
-        lambda x, suffix: _known(x).str.ends_with(suffix),
+        lambda x, suffix: x.str.ends_with(suffix),
         "Whether the text ends with a constant one.",
         "ends_with('standard', 'ard')",
         required=2,
@@ -106,7 +100,7 @@ ROWS = (
         (TEXTS, TEXTS),
         "bool",
         lambda x, part: part in x,
-        lambda x, part: _known(x).str.contains(part, literal=True),
+        lambda x, part: x.str.contains(part, literal=True),
         "Whether a constant text, taken letter by letter, stands in the text.",
         "contains('standard', 'and')",
         required=2,
