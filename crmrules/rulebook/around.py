@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from crmrules.document import Path
 from crmrules.errors import CrmRulesError, did_you_mean
@@ -10,6 +10,7 @@ from crmrules.rulebook.book import Rulebook
 from crmrules.triggers import Behind, OffPace, Reached, Surroundings
 from crmrules.triggers.asked import AskedRule
 from crmrules.triggers.combined import CombinedRule
+from crmrules.triggers.group import groups_of_book
 from crmrules.triggers.recipients import problems as tell_problems
 from crmrules.triggers.trigger import TriggerRule
 
@@ -55,11 +56,46 @@ def trigger_misfits(book: Rulebook) -> Iterator[Located]:
         yield from _misfits(book, trigger, path)
         roles = ["subject", *roster_names(book), *trigger.own_roles]
         yield from (((*path, "tell"), error) for error in tell_problems(trigger.tell, roles))
+        for place, each in enumerate(trigger.escalation):
+            where: Path = (*path, "escalation", place, "to")
+            yield from ((where, error) for error in tell_problems([each.to], roles))
         if isinstance(trigger, CombinedRule):
             try:
                 trigger.within(around)
             except CrmRulesError as error:
                 yield (*path, "of"), error
+    yield from _inhibition_misfits(book)
+
+
+def _inhibition_misfits(book: Rulebook) -> Iterator[Located]:
+    """Names under `inhibited_by` that the engine would refuse, one by one; then circles of those that fit."""
+    alone = {name: _inhibited(trigger) for name, trigger in book.triggers.items()}
+    sound = True
+    for name, trigger in book.triggers.items():
+        for place, other in enumerate(trigger.inhibited_by):
+            if other not in book.triggers:
+                error = unknown("T301", "trigger", other, [each for each in book.triggers if each != name])
+            elif found := _refused(book, {**alone, name: _inhibited(trigger, other)}):
+                error = found
+            else:
+                continue
+            sound = False
+            yield ("triggers", name, "inhibited_by", place), error
+    if sound and (circle := _refused(book, book.triggers)):
+        yield ("triggers", circle.message.split("`")[1], "inhibited_by"), circle
+
+
+def _inhibited(trigger: TriggerRule, *by: str) -> TriggerRule:
+    return trigger.model_copy(update={"inhibited_by": by})
+
+
+def _refused(book: Rulebook, triggers: Mapping[str, TriggerRule]) -> CrmRulesError | None:
+    """What the engine would say of them; what is wrong with them beside that is told elsewhere."""
+    try:
+        groups_of_book(triggers, book.models)
+    except CrmRulesError as error:
+        return error if error.code == "T301" else None
+    return None
 
 
 def _misfits(book: Rulebook, trigger: TriggerRule, path: Path) -> Iterator[Located]:

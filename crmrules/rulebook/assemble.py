@@ -52,7 +52,7 @@ def assembled(book: Rulebook) -> Built:
         built.broken |= {*Additions.of(book.policies[name]).names}
     if book.roster is not None and book.roster not in book.sources:
         built.broken |= {key for model in book.models.values() for key in model.keys}
-        built.broken |= {role for trigger in book.triggers.values() for role in trigger.tell}
+        built.broken |= {role for trigger in book.triggers.values() for role in trigger.roles}
     measures: dict[str, Feed] = {}
     for name, measure in book.measures.items():
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, final
@@ -36,6 +36,9 @@ from crmrules.triggers.outbox.records import Event
 if TYPE_CHECKING:
     from crmrules.policy.crediting import Crediting
     from crmrules.rulebook.assemble import Built
+    from crmrules.rulebook.running import Data
+    from crmrules.triggers import Engine
+    from crmrules.triggers.outbox import Store
 
 Moment = dt.datetime | dt.date | str
 
@@ -273,6 +276,54 @@ class Rulebook(BaseModel):
         """
         decisions = self.decide(card, now=now, events=events)
         return intents(decisions, self.triggers, card.roster.people, locale=self.locale)
+
+    def engine(
+        self,
+        store: Store,
+        data: Data,
+        *,
+        channels: Sequence[str] = ("default",),
+        tenant: str = "",
+        calendar: str | None = None,
+        batch: int = 500,
+    ) -> Engine:
+        """The engine that tells each thing once, over a host's tables.
+
+        store: where it remembers what it has said. data: the table for each source as for `score`, or a
+        function of a moment, local in the rulebook's zone, that reads them; it is asked several times in a
+        tick, always after the subjects have been locked, so let it read anew each time. channels: of triggers
+        that name none. tenant: whose rules these are, where several share a store. calendar: the one of the
+        rulebook by which `3 working days` are counted, weekdays if none is named. batch: how many subjects
+        are looked at in one transaction.
+
+        Raises CrmRulesError (W104) for a calendar that there is not.
+
+        >>> from crmrules.triggers.outbox import Dirty, MemoryStore
+        >>> book = Rulebook.of({
+        ...     "sources": {"deals": {"fields": {
+        ...         "who": {"type": "text", "role": "subject"},
+        ...         "day": {"type": "date", "role": "date"},
+        ...         "value": "money(2)",
+        ...     }}},
+        ...     "measures": {"revenue": "sum(value)"},
+        ...     "models": {"sales": {"indicators": {"revenue": {"target": 1000, "weight": 1}}}},
+        ...     "triggers": {"hit": {"kind": "reached", "indicator": "revenue"}},
+        ... })
+        >>> deals, store = [], MemoryStore()
+        >>> engine = book.engine(store, lambda as_of: {"deals": deals}, channels=["mail"])
+        >>> deals.append({"who": "Ann", "day": "2026-11-03", "value": "1200.00"})
+        >>> store.mark([Dirty("Ann", "2026-11")])
+        >>> [each.text for each in engine.tick(dt.datetime(2026, 11, 3, 18)).intents]
+        ['Ann has reached 100% of the target for revenue in 2026-11: 1,200.00 of 1,000 (120%).']
+        """
+        from crmrules.rulebook.running import Host
+        from crmrules.triggers import Engine
+
+        host = Host(self, data)
+        return Engine.of(
+            self, store, read=host.read, tenant=tenant, calendar=host.calendar(calendar),
+            people=host.people, around=host.around, channels=channels, batch=batch,
+        )  # fmt: skip
 
     def local(self, moment: Moment) -> dt.datetime:
         """A moment in the rulebook's zone; a date is its last instant, so that its records count.

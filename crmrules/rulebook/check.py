@@ -19,7 +19,7 @@ from crmrules.rulebook.shape import Pruned, located, shape_problem
 
 MOST_ROUNDS = 50
 _UNKNOWN_NAMES = {"E101", "F102", "B213", "B217"}
-_UNKNOWN_PARTS = {"B211", "B212", "B214", "B215"}
+_UNKNOWN_PARTS = {"B211", "B212", "B214", "B215", "T301", "T409"}
 
 
 def check(document: Document) -> Rulebook:
