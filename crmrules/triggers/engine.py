@@ -45,6 +45,7 @@ class Engine:
     such as `locale` and `zone`, a mapping or a function that gives it. around: what there is beside the rows,
     for triggers that look at records or calendars, or a function that gives it as of a moment. channels: of
     triggers that name none.
+    maintainers: the ids of those who are told where a trigger has failed in three ticks running.
     batch: how many subjects are looked at in one transaction.
 
     Several engines can work on one store at once. Nothing here looks at a clock.
@@ -66,6 +67,7 @@ class Engine:
         around: Around = None,
         locale: str = "en",
         channels: Sequence[str] = ("default",),
+        maintainers: Sequence[str] = (),
         batch: int = 500,
     ) -> None:
         self.triggers = dict(triggers)
@@ -75,6 +77,7 @@ class Engine:
         self.clock = Clock(self.zone, calendar or WEEKDAYS_ALONE)
         self.locale = locale
         self.channels = tuple(channels)
+        self.maintainers = tuple(dict.fromkeys(maintainers))
         self.health: dict[str, str] = {}
         self._read = read
         self._people = people
@@ -100,12 +103,13 @@ class Engine:
         people: People = None,
         around: Around = None,
         channels: Sequence[str] = ("default",),
+        maintainers: Sequence[str] = (),
         batch: int = 500,
     ) -> Engine:
         """The engine of a rulebook's triggers."""
         engine = cls(
             book.triggers, store, read=read, zone=book.zone, tenant=tenant, calendar=calendar, people=people,
-            around=around, locale=book.locale, channels=channels, batch=batch,
+            around=around, locale=book.locale, channels=channels, maintainers=maintainers, batch=batch,
         )  # fmt: skip
         engine.groups = groups_of_book(book.triggers, book.models)
         return engine

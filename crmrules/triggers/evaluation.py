@@ -131,6 +131,7 @@ class Evaluation:
         except Exception as error:
             # A stranger's trigger may raise anything, and breaks no other.
             return [Said("", self.period, error=f"{type(error).__name__}: {error}")]
+        self.report.answered.add(name)
         said = []
         for each in found:
             own = each.step.removeprefix(f"{rule.step}:") if each.step not in rule.step_names else ""

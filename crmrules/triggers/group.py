@@ -18,6 +18,9 @@ from crmrules.triggers.context import Surroundings
 from crmrules.triggers.intent import fingerprint_of
 from crmrules.triggers.trigger import TriggerRule
 
+EVERYBODY = "@everybody"
+"""The subject of what is remembered of a trigger itself, whoever it is about."""
+
 
 @final
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Report:
 
     evaluated: how many pairs of a subject and a trigger. occurrences: what is new, fired or not, each with
     its reason. intents: who is told. deliveries: what a relay will find. failures: triggers that failed, and
-    why; they are tried again.
+    why; they are tried again. answered: those that did not fail.
     """
 
     now: dt.datetime
@@ -79,6 +79,7 @@ class Report:
     intents: list[Intent] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
 
     def add(self, other: Report) -> None:
         """What came of another part of the same tick."""
@@ -87,6 +88,7 @@ class Report:
         self.intents += other.intents
         self.deliveries += other.deliveries
         self.failures |= other.failures
+        self.answered |= other.answered
 
     @property
     def outcomes(self) -> Mapping[str, int]:

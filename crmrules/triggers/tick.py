@@ -12,7 +12,8 @@ from crmrules.kpi.period import Period
 from crmrules.kpi.standing import Standing
 from crmrules.triggers.delivering import envelope
 from crmrules.triggers.evaluation import Subjects
-from crmrules.triggers.group import Group, due_or_none, periods_of
+from crmrules.triggers.group import EVERYBODY, Group, due_or_none, periods_of
+from crmrules.triggers.health import look_after
 from crmrules.triggers.intent import fingerprint_of, key_of
 from crmrules.triggers.outbox.protocol import Session, committed
 from crmrules.triggers.outbox.records import Delivery, Event, Instance
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 OF_A_CARD = 20_000
 """How many subjects of a card are looked at in one transaction, at least."""
-EVERYBODY = "@everybody"
-"""The subject of the row that remembers for which rules and deadlines everybody was looked at."""
+LOOKBACK = 12
+"""So many periods back deadlines are found that came due while nothing ran at all."""
 
 
 class Tick:
@@ -46,7 +47,7 @@ class Tick:
         self._woken(report)
         for group in self.engine.groups:
             self._swept(group, report)
-        self._commit(report, self._sealed)
+        self._commit(report, self._ended)
         return report
 
     def of_card(self, card: Scorecard) -> Report:
@@ -64,7 +65,7 @@ class Tick:
                 part = dict(found[start : start + batch])
                 self._commit(report, partial(self._of_card, card, group, period, part))
             self._remember(report, wanted)
-        self._commit(report, self._sealed)
+        self._commit(report, self._ended)
         return report
 
     # one transaction each
@@ -213,7 +214,33 @@ class Tick:
             return
         with self.engine.store.transaction() as session:
             wanted, names = self._unswept(session, group, period, report.now)
+            skipped = self._skipped(session, group, period, wanted, report.now)
+        for past, markers in skipped:
+            self._sweep_all(group, past, {each.trigger for each in markers}, markers, report)
         self._sweep_all(group, period, names, wanted, report)
+
+    def _skipped(
+        self, session: Session, group: Group, period: Period, wanted: list[Instance], now: dt.datetime
+    ) -> list[tuple[Period, list[Instance]]]:
+        """The periods in which nothing ran at all, earliest first, and their deadlines, as remembered then.
+
+        They lie between the one that has begun and the last one in which the engine looked; before that the
+        rule may not have been there.
+        """
+        begun = [each for each in wanted if not each.revision and group.rules[each.trigger].is_deadline]
+        past: list[Period] = []
+        while begun and len(past) < LOOKBACK and (before := (past or [period])[-1].previous) is not None:
+            past.append(before)
+        kept = session.instances((each.fingerprint, str(there)) for each in begun for there in past)
+        found: dict[Period, list[Instance]] = {}
+        for each in begun:
+            known = [place for place, there in enumerate(past) if (each.fingerprint, str(there)) in kept]
+            for there in past[: min(known, default=0)]:
+                if due_or_none(group.rules[each.trigger], there, self.engine.zone) is not None:
+                    data = {**each.data, "due": now.isoformat()}
+                    marker = replace(each, period=str(there), data=data, wake=None)
+                    found.setdefault(there, []).append(marker)
+        return sorted(found.items())
 
     def _sweep_all(
         self, group: Group, period: Period, names: set[str], wanted: list[Instance], report: Report
@@ -290,6 +317,13 @@ class Tick:
 
         if swept:
             self._commit(report, work)
+
+    def _ended(self, session: Session, report: Report) -> int:
+        """Close digests, and look after triggers that fail."""
+        occurrences, sent = look_after(self.engine, session, self.report)
+        report.occurrences += occurrences
+        report.deliveries += sent
+        return self._sealed(session, report)
 
     def _sealed(self, session: Session, report: Report) -> int:
         """Close the digests whose time has come."""

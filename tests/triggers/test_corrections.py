@@ -258,3 +258,44 @@ def test_quiet_hours_end_at_the_first_moment_outside_of_them_whatever_the_clock_
                 awake += step
             assert end_of_quiet(now, quiet, its) == awake, (now, night)
             now += step
+
+
+# downtime
+
+
+def test_of_months_in_which_nothing_ran_the_deadlines_are_missed_with_a_reason(host: Any) -> None:
+    at = host({"half": half(), "hit": hit()})
+    at.sales["u7"] = [
+        (at.at(f"2025-{month:02}-05T10:00"), value)
+        for month, value in enumerate(["10.00", "10.00", "60000.00", "10.00", "10.00"], 1)
+    ]
+    at.tick("2025-01-25T10:00")
+    report = at.tick("2025-05-06T10:00")
+    assert [(each.period, each.trigger, each.outcome) for each in report.occurrences] == [
+        ("2025-02", "half", "missed"),
+        ("2025-03", "half", "not_met"),
+        ("2025-04", "half", "missed"),
+    ]
+    assert report.intents == []
+    assert all("10.00 < 50,000.00" in each.reason for each in report.occurrences if each.outcome == "missed")
+    for when in ("2025-05-06T10:00", "2025-05-07T10:00", "2025-06-07T10:00"):
+        assert [each.period for each in at.tick(when).occurrences if each.period < "2025-05"] == []
+
+
+def test_a_rule_that_was_not_there_has_missed_nothing(host: Any) -> None:
+    at = host({"hit": hit()})
+    at.sales["u7"] = [(at.at("2025-01-05T10:00"), "10.00")]
+    at.tick("2025-01-25T10:00")
+    at.start(half=half())
+    assert at.tick("2025-05-06T10:00").occurrences == []
+
+
+def test_within_late_fire_within_the_last_of_them_is_told(host: Any) -> None:
+    at = host({"half": half(late_fire_within="7 days")})
+    at.sales["u7"] = [(at.at("2025-01-05T10:00"), "10.00")]
+    at.tick("2025-01-25T10:00")
+    report = at.tick("2025-04-06T10:00")
+    assert [(each.period, each.outcome) for each in report.occurrences] == [
+        ("2025-02", "missed"),
+        ("2025-03", "fired"),
+    ]
