@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from crmrules import __version__, files, frames
+from crmrules import __version__, files, frames, triggers
 from crmrules.errors import CrmRulesError, MissingExtraError, shown
 from crmrules.kpi.scorecard import Scorecard
 from crmrules.rulebook import Rulebook, schema
@@ -136,7 +136,9 @@ def remind(
     cards = [book.score(data, model=model, now=now) for model in book.models]
     _list_bad_rows(*cards)
     # A trigger about a source's subjects is asked beside every card, and means the same reminder.
-    found = {intent.id: intent for card in cards for intent in book.remind(card, now=now)}
+    decisions = [each for card in cards for each in book.decide(card, now=now)]
+    people = cards[0].roster.people
+    found = {each.id: each for each in triggers.intents(decisions, book.triggers, people, locale=book.locale)}
     intents = [*found.values()]
     if as_json:
         for intent in intents:
@@ -144,7 +146,11 @@ def remind(
         return
     for intent in intents:
         output.print(intent)
-    output.print(f"{len(intents)} reminder{'' if len(intents) == 1 else 's'}", highlight=False)
+    output.print(_counted(len(intents), "reminder"), highlight=False)
+    for note in dict.fromkeys(note for card in cards for note in card.notes):
+        output.print(Text(note))
+    for line in _untold(decisions):
+        output.print(Text(line))
 
 
 @app.command()
@@ -206,6 +212,19 @@ def _list_bad_rows(*cards: Scorecard) -> None:
         errors.print(Text(f"set aside: {where}: {shown(row.value)}: {row.reason}"), soft_wrap=True)
     if len(rows) > MOST_BAD_ROWS:
         errors.print(Text(f"and {len(rows) - MOST_BAD_ROWS:,} more rows"))
+
+
+def _untold(decisions: list[triggers.Decision]) -> Iterator[str]:
+    """Whom nobody could tell what fires, so that it is not lost in silence."""
+    missing: dict[tuple[str, str], list[str]] = {}
+    for each in decisions:
+        for role in each.unreached if each.outcome == "fired" else ():
+            about = missing.setdefault((each.trigger, role), [])
+            if each.standing.subject not in about:
+                about.append(each.standing.subject)
+    for (trigger, role), subjects in missing.items():
+        more = f" and {len(subjects) - 3:,} more" if len(subjects) > 3 else ""
+        yield f"{trigger}: nobody is {role} of {', '.join(subjects[:3])}{more}"
 
 
 def _counted(count: int, name: str) -> str:

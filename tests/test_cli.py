@@ -179,6 +179,26 @@ def test_remind_lists_whom_to_tell(run: Run) -> None:
     assert "0 reminders" in run("remind", "plan.yaml", *DATA, "--now", "2026-11-03").stdout
 
 
+def test_remind_names_the_roles_that_nobody_holds(run: Run, tmp_path: Path) -> None:
+    done = run("remind", "plan.yaml", "-s", "orders=orders.csv", "--now", "2026-11-20")
+    assert done.returncode == 0
+    assert "1 reminder\nwithout `team`, nobody who has no record is on the card" in done.stdout
+    assert done.stdout.endswith("hit: nobody is manager of 王芳\n")
+    assert "nobody is" not in run("remind", "plan.yaml", *DATA, "--now", "2026-11-20").stdout
+    more = "".join(f"X{place},P{place},2026-11-06,standard,200.00,1\n" for place in range(5))
+    (tmp_path / "orders.csv").write_text(ORDERS + more, encoding="utf-8")
+    found = run("remind", "plan.yaml", "-s", "orders=orders.csv", "--now", "2026-11-20")
+    assert found.stdout.endswith("hit: nobody is manager of P0, P1, P2 and 3 more\n")
+
+
+def test_a_reminder_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = run("remind", "plan.yaml", *DATA, "--now", "2026-11-20").stdout.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[0].startswith("● ")
+    assert lines[1].startswith("  "), "it goes on below its beginning"
+
+
 def test_remind_writes_a_cloudevent_a_line(run: Run) -> None:
     done = run("remind", "plan.yaml", *DATA, "--now", "2026-11-20", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]

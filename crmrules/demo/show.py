@@ -26,7 +26,10 @@ def rulebook() -> Rulebook:
 
 def tables(seed: int = SEED) -> dict[str, object]:
     """The generated tables, as lists of dicts: `orders` of a year, the `team` and its `quotas`."""
-    people = [{**member, "locale": "zh" if member["region"] == "华东" else "en"} for member in team()]
+    people = []
+    for member in team():
+        language = "zh" if member["region"] == "华东" else "en"
+        people.append({**member, "locale": language, "manager_locale": language})
     return {"orders": [*orders(seed)], "team": people, "quotas": [*quotas()]}
 
 

@@ -21,6 +21,11 @@ from crmrules.triggers.trigger import kind
 FIRST, WINNER = "first", "winner"
 
 
+_CHINESE: Mapping[str, str] = {
+    "tax_id": "税号", "phone": "电话", "email": "邮箱", "email_domain": "邮箱域名", "name": "名称",
+}  # fmt: skip
+
+
 @kind
 @final
 class Collided(RecordRule):
@@ -68,6 +73,13 @@ class Collided(RecordRule):
         for pair in collisions.pairs:
             if pair.second.who == context.subject:
                 yield self._answer(context, pair, collisions)
+
+    def in_language(self, basis: Mapping[str, Figure | None], language: str) -> Mapping[str, Figure | None]:
+        """The evidence, in Chinese."""
+        if language != "zh" or basis.get("evidence") is None:
+            return {}
+        said = [each.partition(" ") for each in str(basis["evidence"]).split("; ")]
+        return {"evidence": "；".join(f"{_CHINESE.get(kind, kind)} {rest}" for kind, _, rest in said)}
 
     def _answer(self, context: Context, pair: Pair, collisions: Collisions) -> Answer:
         contested = collisions.of(pair.second.record, pair.second.source)

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema
 from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.fields import Source
 from crmrules.kpi.period import Periods
-from crmrules.kpi.standing import Standing
+from crmrules.kpi.standing import Figure, Standing
 from crmrules.triggers.context import Surroundings
 from crmrules.triggers.decision import Decision, Outcome
 from crmrules.triggers.options import Severity
@@ -20,6 +20,11 @@ from crmrules.triggers.trigger import Trigger, TriggerRule, kind
 
 Part = str | Annotated[Trigger, WithJsonSchema({"type": "object", "required": ["kind"]})]
 """The name of another trigger, or one that is written here and tells nobody by itself."""
+
+
+_CHINESE: Mapping[str, str] = {
+    "fired": "成立", "not_met": "不成立", "no_data": "数据不足", "not_due": "未到期", "closed": "周期已结束",
+}  # fmt: skip
 
 
 class CombinedRule(TriggerRule):
@@ -121,14 +126,35 @@ class CombinedRule(TriggerRule):
                     seen.add(row.subject)
                     yield row
 
+    def in_language(self, basis: Mapping[str, Figure | None], language: str) -> Mapping[str, Figure | None]:
+        """What came of the parts, in Chinese."""
+        if language != "zh" or basis.get("outcomes") is None:
+            return {}
+        outcomes = str(basis["outcomes"]).split()
+        said = [
+            f"{_named(each)} {_CHINESE[outcome]}" for each, outcome in zip(self.of, outcomes, strict=True)
+        ]
+        return {"reasons": "；".join(said)}
+
     def evaluate(self, name: str, standing: Standing, now: dt.datetime, zone: ZoneInfo) -> Decision:
         """What comes of the parts, with their reasons."""
         found = [part.evaluate(f"{name}/{n}", standing, now, zone) for n, part in enumerate(self.parts, 1)]
         outcomes: list[Outcome] = ["not_due" if each.outcome == "missed" else each.outcome for each in found]
         outcome: Outcome = "closed" if "closed" in outcomes else self.outcome(outcomes)
         reasons = "; ".join(f"{each.outcome}: {each.reason}" for each in found)
+        basis = {"reasons": reasons, "outcomes": " ".join(outcomes)}
         code = {"fired": "HOLDS", "not_met": "NOT_MET"}.get(outcome, outcome.upper())
-        return Decision(name, standing, self.step, outcome, code, reasons, now, {"reasons": reasons})
+        return Decision(name, standing, self.step, outcome, code, reasons, now, basis)
+
+
+def _named(part: str | TriggerRule) -> str:
+    """What a part is called: by its name, or by what it looks at."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, CombinedRule):
+        return f"{part.kind}({', '.join(map(_named, part.of))})"
+    about = part.indicator or getattr(part, "source", None) or ""
+    return f"{about} {part.kind}".strip()
 
 
 def _first(outcomes: Sequence[Outcome], order: Iterable[Outcome], otherwise: Outcome) -> Outcome:

@@ -118,11 +118,14 @@ class Intent:
         return f"[{self.severity}] to {self.recipient.id} ({self.recipient.role}): {self.text}"
 
     def __rich__(self) -> Any:
+        from rich.table import Table
         from rich.text import Text
 
         color = {"info": "green", "warning": "yellow", "critical": "red"}[self.severity]
         to = f"{self.recipient.id} ({self.recipient.role})"
-        return Text.assemble(("● ", color), (f"{to}  ", "bold"), self.text, (f"  {self.id[:15]}…", "dim"))
+        line = Table.grid(padding=(0, 1))
+        line.add_row(Text("●", color), Text.assemble((to, "bold"), "  ", self.text))
+        return line
 
     def _repr_html_(self) -> str:
         rows = {

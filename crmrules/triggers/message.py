@@ -131,6 +131,8 @@ def written(value: Value, style: str, locale: str) -> str:
     """
     if value is None or not _finite(value):
         return MISSING
+    if isinstance(value, bool):
+        return (("否", "是") if language_of(locale) == "zh" else ("no", "yes"))[value]
     if isinstance(value, dt.date):
         return _date(value, locale)
     if isinstance(value, str) or style == "text":
@@ -167,10 +169,19 @@ def template_of(kind: str, own: Mapping[str, str], locale: str) -> tuple[str, st
     shipped = TEMPLATES.get(kind, {})
     for templates in (own, shipped):
         names = {_tag(name): name for name in templates}
-        for tag in (wanted, wanted.partition("-")[0], "en"):
+        for tag in (wanted, language_of(locale), "en"):
             if tag in names:
                 return templates[names[tag]], names[tag]
     return "{trigger}: {subject}, {period}", "en"
+
+
+def language_of(locale: str) -> str:
+    """The language of a locale.
+
+    >>> language_of("zh_CN")
+    'zh'
+    """
+    return _tag(locale).partition("-")[0]
 
 
 def _tag(locale: str) -> str:
@@ -178,7 +189,7 @@ def _tag(locale: str) -> str:
 
 
 def _date(value: dt.date, locale: str) -> str:
-    if _tag(locale).partition("-")[0] == "zh":
+    if language_of(locale) == "zh":
         text = f"{value.year}年{value.month}月{value.day}日"
     else:
         text = f"{value.day} {_MONTHS[value.month - 1]} {value.year}"

@@ -13,6 +13,8 @@ from crmrules.fields import Frozen
 from crmrules.kpi.calendar import WEEKDAYS_ALONE, Calendar
 from crmrules.triggers.due import Distance, instant_of
 
+_CHINESE = {"days": "天", "working_days": "个工作日", "months": "个月", "hours": "小时", "minutes": "分钟"}
+
 
 @final
 class Offset(BaseModel):
@@ -78,6 +80,16 @@ class Offset(BaseModel):
             moved = instant_of(first, clock, zone).astimezone(dt.UTC) + side * exact
             return moved.astimezone(zone)
         return instant_of(self.day(first, side, calendar), clock if time is None else time, zone)
+
+    @property
+    def in_chinese(self) -> str:
+        """The same in Chinese.
+
+        >>> Offset(working_days=3).in_chinese
+        '3 个工作日'
+        """
+        unit = self.unit or "days"
+        return f"{getattr(self, unit)} {_CHINESE[unit]}"
 
     def __str__(self) -> str:
         unit = self.unit or "days"

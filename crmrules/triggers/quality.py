@@ -81,6 +81,15 @@ class DataQuality(RecordRule):
                 answer = Answer.fired(said, basis, anchor=f"{record.id}:{what}")
                 yield answer if moment is None else self.timed(context, _moment(context, moment), answer)
 
+    def in_language(self, basis: Mapping[str, Figure | None], language: str) -> Mapping[str, Figure | None]:
+        """What is wrong, in Chinese."""
+        if language != "zh" or basis.get("problem") is None:
+            return {}
+        if basis.get("days") is not None and self.late is not None:
+            return {"problem": f"晚录入 {basis['days']} 天，超过 {self.late.in_chinese}"}
+        absent = {f"{name} is missing": f"缺少 {name}" for name in self.missing}
+        return {"problem": absent.get(str(basis["problem"]), basis["problem"])}
+
     def _problems(
         self,
         context: Context,

@@ -75,7 +75,8 @@ def intents(
 ) -> list[Intent]:
     """An intent for each decision that fired and each role to tell that somebody holds.
 
-    people: the roster, from which a recipient's own `locale` is taken; `locale` is for all others.
+    people: the roster, from which a recipient's own `locale` is taken. Of a manager without a row of his own
+    the subject's field `manager_locale` tells it, and likewise for other roles; `locale` is for all others.
     """
     found = []
     for decision in decisions:
@@ -101,9 +102,10 @@ def told(
     found: list[Intent] = []
     wanted = [(role, who) for role in roles for who in holders(role, decision.standing, people)]
     for role, who in wanted:
-        own = people.get(who, {}).get(LOCALE) or locale
+        # Whoever has no row of his own, since nobody judges him, may be known by the row of the subject.
+        own = people.get(who, {}).get(LOCALE) or decision.standing.people.get(f"{role}_{LOCALE}") or locale
         template, language = message.template_of(trigger.kind, trigger.message, own)
-        text = message.render(template, _parameters(decision, trigger), language)
+        text = message.render(template, _parameters(decision, trigger, language), language)
         named = role if is_role(role) else LISTED
         id = intent_id(key, named if is_role(role) else f"{named}:{who}")
         recipient = Recipient(named, who, own)
@@ -118,14 +120,14 @@ def retraction(
     """An intent for somebody who was told what does not hold any more."""
     recipient = heard.payload["data"]["recipient"]
     template, language = message.template_of("retracted", {}, recipient["locale"])
-    text = message.render(template, _parameters(decision, trigger), language)
+    text = message.render(template, _parameters(decision, trigger, language), language)
     to = Recipient(heard.role, heard.recipient, recipient["locale"])
     return Intent(
         intent_id(key, heard.role), key, replace(decision, step="retract"), to, trigger.severity, text, tenant
     )
 
 
-def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.Value]:
+def _parameters(decision: Decision, trigger: TriggerRule, locale: str) -> dict[str, message.Value]:
     standing, basis = decision.standing, decision.basis
     return {
         "subject": standing.subject,
@@ -143,6 +145,7 @@ def _parameters(decision: Decision, trigger: TriggerRule) -> dict[str, message.V
         "rank": standing.rank,
         "due": decision.scheduled_at,
         **{name: basis.get(name) for name in trigger.named},
+        **trigger.in_language(basis, message.language_of(locale)),
     }
 
 

@@ -126,6 +126,10 @@ class TriggerRule(Options):
         """The trigger by the calendars that it names; itself, unless a kind goes by calendars."""
         return self
 
+    def in_language(self, basis: Mapping[str, Figure | None], language: str) -> Mapping[str, Figure | None]:
+        """The parameters of a message that are words themselves, where the language is not English."""
+        return {}
+
     @property
     def step_names(self) -> tuple[str, ...]:
         """What can occur when it fires, lowest level first; one step, unless a kind has levels."""

@@ -47,7 +47,7 @@ def test_the_later_claim_is_told_and_who_was_first() -> None:
         ("Bo", "manager", "Di"),
     ]
     assert told[0].text == ("L2 of Bo is the customer of L1 of Ann: phone 138-1234-5678 = +86 13812345678.")
-    assert told[2].text.startswith("Bo 的 L2 与 Ann 的 L1 是同一客户：")
+    assert told[2].text == "Bo 的 L2 与 Ann 的 L1 是同一客户：电话 138-1234-5678 = +86 13812345678。"
     assert told[0].decision.basis["winner"] == "Ann"
     assert told[0].decision.standing.people["winner"] == "Ann"
 

@@ -80,7 +80,7 @@ def test_a_deadline_and_no_visits() -> None:
     assert "visits is 1 < 10" in decision.reason
     texts = [intents([decision], {"it": trigger}, {}, locale=each)[0].text for each in ("en", "zh")]
     assert texts[0].startswith("it for u7 in 2026-11: fired: revenue is 1 < 5")
-    assert texts[1].startswith("u7 2026-11：it（fired: revenue is 1 < 5")
+    assert texts[1] == "u7 2026-11：it（revenue behind 成立；not(visits reached) 成立）。"
 
 
 def test_a_period_that_is_over_is_closed_for_the_whole() -> None:

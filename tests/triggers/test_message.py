@@ -67,6 +67,8 @@ def test_a_missing_value_is_a_dash() -> None:
         (0.487, "percent", "zh", "48.7%"),
         (1.25, "percent", "en", "125%"),
         (dt.date(2026, 11, 20), "date", "en", "20 Nov 2026"),
+        (True, "number", "en", "yes"),
+        (False, "text", "zh_CN", "否"),
         (dt.date(2026, 11, 20), "date", "zh-CN", "2026年11月20日"),
         (dt.datetime(2026, 11, 20, 18), "date", "en", "20 Nov 2026 18:00"),
         (3, "number", "en", "3"),

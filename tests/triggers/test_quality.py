@@ -84,7 +84,13 @@ def test_its_message_names_the_problem() -> None:
     found = decided(rule, order(customer=None))
     assert [intents(found, {"check": rule}, {}, locale=each)[0].text for each in ("en", "zh-CN")] == [
         "Please look at A1 of Ann: customer is missing.",
-        "请检查 Ann 的 A1：customer is missing。",
+        "请检查 Ann 的 A1：缺少 customer。",
+    ]
+    late = DataQuality(source="orders", late={"working_days": 3}, recorded="entered", odd="amount <= 0")
+    found = decided(late, order(entered="2026-11-12T08:00", amount="-1.00"))
+    assert [each.text for each in intents(found, {"check": late}, {}, locale="zh")] == [
+        "请检查 Ann 的 A1：晚录入 10 天，超过 3 个工作日。",
+        "请检查 Ann 的 A1：amount <= 0。",
     ]
 
 

@@ -46,6 +46,19 @@ def test_everybody_in_a_role_is_told_with_the_figures() -> None:
     assert "48,700.00" in found[0].reason
 
 
+def test_the_language_of_somebody_without_a_row_is_that_which_the_subjects_row_tells() -> None:
+    around = {"manager": "u2", "manager_locale": "zh"}
+    decisions = evaluate({"half": HALF}, [standing("u7", "48700.00", around)], NOW, UTC)
+
+    def languages(people: dict[str, dict[str, str]]) -> list[str]:
+        found = intents(decisions, {"half": HALF}, people, locale="fr")
+        return [each.recipient.locale for each in found]
+
+    assert languages({"u7": {**around, "locale": "en"}}) == ["en", "zh"]
+    assert languages({"u7": around}) == ["fr", "zh"]
+    assert languages({"u2": {"locale": "en"}}) == ["fr", "en"], "a row of one's own comes first"
+
+
 def test_a_role_that_nobody_holds_is_not_lost() -> None:
     (decision,) = evaluate({"half": HALF}, [standing("u7", "100.00")], NOW, UTC)
     assert decision.outcome == "fired"
