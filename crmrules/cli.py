@@ -261,11 +261,14 @@ def _writer(out: Path) -> Callable[[Columns, Kinds], None]:
     return lambda columns, kinds: write(out, columns, kinds)
 
 
-def _listed(columns: Columns) -> Iterator[list[object]]:
+def _listed(columns: Columns, kinds: Kinds) -> Iterator[list[object]]:
     """The rows; what is missing is None, which both CSV and JSON can say, where NaN is no JSON."""
-    lists = [values if isinstance(values, list) else values.tolist() for values in columns.values()]
-    for row in zip(*lists, strict=True):
-        yield [frames.plain(value) for value in row]
+    lists = []
+    for name, values in columns.items():
+        plain = [*map(frames.plain, values if isinstance(values, list) else values.tolist())]
+        whole = kinds[name] == "integer"
+        lists.append([int(value) if whole and value is not None else value for value in plain])  # type: ignore[call-overload]
+    yield from map(list, zip(*lists, strict=True))
 
 
 def _write_csv(out: Path, columns: Columns, kinds: Kinds) -> None:
@@ -274,11 +277,11 @@ def _write_csv(out: Path, columns: Columns, kinds: Kinds) -> None:
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(_listed(columns))
+        writer.writerows(_listed(columns, kinds))
 
 
 def _write_json(out: Path, columns: Columns, kinds: Kinds) -> None:
-    rows = [dict(zip(columns, row, strict=True)) for row in _listed(columns)]
+    rows = [dict(zip(columns, row, strict=True)) for row in _listed(columns, kinds)]
     out.write_text(json.dumps(rows, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from crmrules.errors import RecordError
 from crmrules.expr.check import Checked
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from crmrules.kpi.measure import Column
     from crmrules.kpi.named import Flags, Numbers
 
-Keys = Sequence[tuple[object, object]]
+
+class Keys(Protocol):
+    """Subject and period of each row."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> tuple[object, object]: ...
 
 
 @final

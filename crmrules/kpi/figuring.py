@@ -126,7 +126,7 @@ class Figuring:
         size = len(grid.subjects)
         starts = np.repeat(np.array([each.start for each in grid.periods], dtype="datetime64[D]"), size)
         ends = np.repeat(np.array([each.end for each in grid.periods], dtype="datetime64[D]"), size)
-        target = figures.target if figures.target is not None else np.full(len(grid.keys), np.nan)
+        target = figures.target if figures.target is not None else np.full(len(grid), np.nan)
         calendar = self.beside.calendar(rule.calendar)
         figures.pace = pace(figures.number, target, starts, ends, until, calendar, day_counts=rule.day_counts)
         self._note(figures.pace.notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, final
 
 from crmrules.errors import RecordError
@@ -16,28 +17,57 @@ if TYPE_CHECKING:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grid:
-    """The rows of a card: each subject in each period, period by period."""
+    """The rows of a card: each subject in each period, period by period.
+
+    >>> april, may = Period.parse("2026-04"), Period.parse("2026-05")
+    >>> grid = Grid(("Ann", "Bo"), (april, may))
+    >>> len(grid), grid[2]
+    (4, ('Ann', Period.parse('2026-05')))
+    """
 
     subjects: tuple[str, ...]
     periods: tuple[Period, ...]
-    keys: tuple[tuple[str, Period], ...]
+
+    def __len__(self) -> int:
+        return len(self.subjects) * len(self.periods)
+
+    def __getitem__(self, row: int) -> tuple[str, Period]:
+        period, subject = divmod(range(len(self))[row], len(self.subjects))
+        return self.subjects[subject], self.periods[period]
+
+    @cached_property
+    def keys(self) -> tuple[tuple[str, Period], ...]:
+        """Subject and period of each row."""
+        return tuple((subject, period) for period in self.periods for subject in self.subjects)
+
+    @cached_property
+    def _starts(self) -> dict[Period, int]:
+        """The first row of each period."""
+        return {period: place * len(self.subjects) for place, period in enumerate(self.periods)}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {subject: place for place, subject in enumerate(self.subjects)}
+
+    def row(self, subject: str, period: Period) -> int | None:
+        """The row of a subject in a period, None where there is none."""
+        start, place = self._starts.get(period), self._places.get(subject)
+        return None if start is None or place is None else start + place
 
     def last(self, count: int) -> tuple[Grid, slice]:
         """The grid of the last so many periods, and where its rows are in this one."""
         periods = self.periods[len(self.periods) - count :]
-        start = len(self.keys) - count * len(self.subjects)
-        return Grid(self.subjects, periods, self.keys[start:]), slice(start, None)
+        return Grid(self.subjects, periods), slice(len(self) - count * len(self.subjects), None)
 
     def rows(self, totals: Totals) -> NDArray[np.int64]:
         """For each row of the card the position of its aggregates, -1 where it has none."""
         import numpy as np
 
-        found = np.full(len(self.keys), -1, dtype=np.int64)
+        found = np.full(len(self), -1, dtype=np.int64)
         if totals.subjects:
-            place = {subject: position for position, subject in enumerate(self.subjects)}
-            within = np.array([place[subject] for subject in totals.subjects], dtype=np.int64)
+            within = np.array([*map(self._places.__getitem__, totals.subjects)], dtype=np.int64)
             since = totals.periods - self.periods[0].index
             found[since * len(self.subjects) + within] = np.arange(len(within))
         return found
@@ -54,7 +84,7 @@ def grid_of(totals: Sequence[Totals], cut: Cut, also: Iterable[tuple[str | None,
     if cut.period is not None:
         periods = [cut.period]
     else:
-        indexes = {index for each in totals for index in each.periods.tolist()}
+        indexes = {index for each in totals for index in {*each.periods.tolist()}}
         indexes |= {period.index for _, period in rows}
         if cut.through is not None:
             indexes.add(cut.through.index)
@@ -62,9 +92,7 @@ def grid_of(totals: Sequence[Totals], cut: Cut, also: Iterable[tuple[str | None,
             latest = cut.periods.index_of(cut.until)
             indexes |= set() if latest is None else {latest}
         periods = _between(min(indexes), max(indexes), cut) if indexes else []
-    names = sorted(subjects)
-    each = [period for period in periods for _ in names]
-    return Grid(tuple(names), tuple(periods), tuple(zip(names * len(periods), each, strict=True)))
+    return Grid(tuple(sorted(subjects)), tuple(periods))
 
 
 def _between(first: int, last: int, cut: Cut) -> list[Period]:

@@ -57,11 +57,11 @@ class Judging:
         """What becomes of the rows of a grid."""
         import numpy as np
 
-        model, rows = self.model, len(grid.keys)
+        model, rows = self.model, len(grid)
         scores = {name: each.points for name, each in figures.items() if each.points is not None}
         attainments = {name: each.attainment for name, each in figures.items() if each.attainment is not None}
         actuals = {name: (each.actual, each.type) for name, each in figures.items()}
-        composed = self.composing.run(scores, grid.keys, actuals, attainments)
+        composed = self.composing.run(scores, grid, actuals, attainments)
         period = np.repeat(np.arange(len(grid.periods)), len(grid.subjects))
 
         def among(role: str | None) -> NDArray[np.int64]:

@@ -95,7 +95,7 @@ def resolve(target: Declared | None, grid: Grid, given: Given) -> Resolved:
 
     >>> from crmrules.kpi.period import Period
     >>> april, may = Period.parse("2026-04"), Period.parse("2026-05")
-    >>> grid = Grid(("Ann",), (april, may), (("Ann", april), ("Ann", may)))
+    >>> grid = Grid(("Ann",), (april, may))
     >>> annual = Figure(value=1_200_000, per="year", spread="even", prorate="calendar_days")
     >>> found = resolve(annual, grid, Given("revenue", roster=Roster({"Ann": {"joined": "2026-04-16"}})))
     >>> found.values.tolist()
@@ -105,7 +105,7 @@ def resolve(target: Declared | None, grid: Grid, given: Given) -> Resolved:
     """
     import numpy as np
 
-    rows = len(grid.keys)
+    rows = len(grid)
     if isinstance(target, Terms):
         found = _of_terms(target, grid, given)
     elif isinstance(target, str):
@@ -135,7 +135,7 @@ def _computed(text: str, digits: int | None, rows: int, given: Given) -> Resolve
 def _of_terms(terms: Terms, grid: Grid, given: Given) -> Resolved:
     text = expression_of(terms)  # type: ignore[arg-type]
     if text is not None:
-        base = _computed(text, terms.digits, len(grid.keys), given)
+        base = _computed(text, terms.digits, len(grid), given)
         return _Card(terms, grid, given).finished(base)
     if isinstance(terms, Figure):
         digits = terms.digits if terms.digits is not None else given.digits
@@ -305,7 +305,7 @@ def _refuse_missing(found: Resolved, grid: Grid, indicator: str, text: str | Non
     [missing] = np.nonzero(np.isnan(found.values))
     if not len(missing):
         return
-    subject, period = grid.keys[int(missing[0])]
+    subject, period = grid[int(missing[0])]
     more = f", and {len(missing) - 1} more rows have none" if len(missing) > 1 else ""
     raise RecordError(
         "Q106",

@@ -387,7 +387,7 @@ class Plan:
         return Scorecard(
             name=self.name,
             model=self.model,
-            keys=grid.keys,
+            grid=grid,
             figures=figures,
             score=composed.score,
             grade=judged.grade,

@@ -6,9 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from html import escape
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, final
 
 from crmrules import frames
@@ -16,6 +14,7 @@ from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.expr.traced import shown_value
 from crmrules.fields import BadRow
 from crmrules.kpi.composed import Adjustment
+from crmrules.kpi.grid import Grid
 from crmrules.kpi.measure import delivered_column
 from crmrules.kpi.model import Model
 from crmrules.kpi.pace import Pace
@@ -87,7 +86,7 @@ class Figures:
 class Scorecard:
     """How everybody stands in every period.
 
-    keys: subject and period of each row. `to_native()` is the wide table, `tidy()` a row for each
+    grid: the rows, each subject in each period. `to_native()` is the wide table, `tidy()` a row for each
     indicator, `standing(subject, period)` one row as a value, `explain(subject, period)` how it came about.
     quarantined: the host's rows that were set aside, with the reason. until: the last day whose records
     count. notes: what a reader should know. data: the host's tables, as they came in.
@@ -95,7 +94,7 @@ class Scorecard:
 
     name: str
     model: Model
-    keys: tuple[tuple[str, Period], ...]
+    grid: Grid
     figures: dict[str, Figures]
     score: Numbers
     grade: tuple[str | None, ...]
@@ -114,21 +113,22 @@ class Scorecard:
     explainer: Callable[[Scorecard, Standing], Statement] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.grid)
 
-    @cached_property
-    def _rows(self) -> dict[tuple[str, Period], int]:
-        return {key: row for row, key in enumerate(self.keys)}
+    @property
+    def keys(self) -> tuple[tuple[str, Period], ...]:
+        """Subject and period of each row."""
+        return self.grid.keys
 
     @property
     def periods(self) -> list[Period]:
         """The periods on the card, in order."""
-        return sorted({period for _, period in self.keys})
+        return [*self.grid.periods] if len(self) else []
 
     @property
     def subjects(self) -> list[str]:
         """Who is on the card, in order."""
-        return sorted({subject for subject, _ in self.keys})
+        return [*self.grid.subjects] if len(self) else []
 
     @property
     def _origin(self) -> object:
@@ -136,7 +136,7 @@ class Scorecard:
 
     def parts_of(self, standing: Standing, name: str) -> tuple[TierPart, ...]:
         """How the curve of an indicator came to its points: what each tier adds."""
-        figures, row = self.figures[name], self._rows[standing.subject, standing.period]
+        figures, row = self.figures[name], self._row(standing)
         curve = self.model.indicators[name].curve
         laid = figures.attainment if curve.on == "attainment" else figures.number
         if laid is None or figures.curve is None or not math.isfinite(laid[row]):
@@ -145,7 +145,7 @@ class Scorecard:
 
     def measures_of(self, standing: Standing) -> dict[str, Scalar]:
         """The measures behind a row, as expressions compute with them."""
-        row = self._rows[standing.subject, standing.period]
+        row = self._row(standing)
         return {
             name: delivered_column(values[row : row + 1], self.measure_types[name])[0]
             for name, values in self.measures.items()
@@ -158,7 +158,7 @@ class Scorecard:
     def standing(self, subject: str, period: str | Period) -> Standing:
         """One row as a value. Raises CrmRulesError (K101, K102) for what is not on the card."""
         wanted = self._period(period)
-        row = self._rows.get((subject, wanted))
+        row = self.grid.row(subject, wanted)
         if row is not None:
             return self._standing(row)
         if subject not in self.subjects:
@@ -178,8 +178,13 @@ class Scorecard:
             return self.model.period.parse(period)
         return self.model.period.same(period) or period
 
+    def _row(self, standing: Standing) -> int:
+        row = self.grid.row(standing.subject, standing.period)
+        assert row is not None
+        return row
+
     def _standing(self, row: int) -> Standing:
-        subject, period = self.keys[row]
+        subject, period = self.grid[row]
         results = {name: self._result(name, row) for name in self.figures}
         people = dict(self.roster.people.get(subject, {}))
         moved = self.movement
@@ -233,10 +238,10 @@ class Scorecard:
         """The rows of one period alone."""
         import numpy as np
 
-        rows = np.array([row for row, key in enumerate(self.keys) if key[1] == period], dtype=np.int64)
+        rows = np.repeat([each == period for each in self.grid.periods], len(self.grid.subjects)).nonzero()[0]
         return replace(
             self,
-            keys=tuple(self.keys[row] for row in rows),
+            grid=Grid(self.grid.subjects, (period,) if period in self.grid.periods else ()),
             figures={name: each.narrowed(rows) for name, each in self.figures.items()},
             score=self.score[rows],
             grade=tuple(self.grade[row] for row in rows),
@@ -282,8 +287,7 @@ class Scorecard:
         for name, column in ranks.items():
             if column is not None:
                 halves = self.model.rank.ties == "average"
-                columns[name] = column if halves else [None if each != each else int(each) for each in column]
-                kinds[name] = "number" if halves else "integer"
+                columns[name], kinds[name] = column, "number" if halves else "integer"
         return columns, kinds
 
     def _adjusted(self) -> Numbers:
@@ -294,10 +298,9 @@ class Scorecard:
 
     def _named(self) -> tuple[list[str], list[str]]:
         """Subject and period of each row, as text."""
-        periods: list[str] = []
-        for period, rows in groupby(period for _, period in self.keys):
-            periods += [str(period)] * sum(1 for _ in rows)
-        return [subject for subject, _ in self.keys], periods
+        subjects, periods = self.grid.subjects, self.grid.periods
+        of_rows = [each for period in periods for each in [str(period)] * len(subjects)]
+        return [*subjects] * len(periods), of_rows
 
     def to_native(self) -> object:
         """The wide table as a frame of the engine that the records came in; pandas for lists of dicts."""

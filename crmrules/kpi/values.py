@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from crmrules.errors import RecordError, shown
 from crmrules.expr import tree
+from crmrules.expr.arrays import arithmetic
 from crmrules.expr.check import Checked
 from crmrules.expr.scalar import compile_many
 from crmrules.frames import carried
@@ -54,7 +55,7 @@ class Values:
         key = id(wanted), window
         if key not in self.known:
             columns = [self.read(wanted, name, window) for name in wanted.checked.fields]
-            self.known[key] = computed(wanted.checked, columns, len(self.grid.keys))
+            self.known[key] = computed(wanted.checked, columns, len(self.grid))
         return self.known[key]
 
     def read(self, wanted: Prepared, name: str, window: Window | None = None) -> Column:
@@ -179,7 +180,7 @@ class Values:
             values.append(single.values[within][order])
         if not ends:
             return np.full(0, np.nan)
-        return collapse(slot.operation, np.concatenate(ends), np.concatenate(values), len(self.grid.keys))
+        return collapse(slot.operation, np.concatenate(ends), np.concatenate(values), len(self.grid))
 
     def _starts(self, window: Window) -> list[int]:
         """For each period the place of the first of its window."""
@@ -235,6 +236,9 @@ def computed(checked: Checked, columns: Sequence[Column], rows: int) -> Column:
 
     if isinstance(checked.tree, tree.Name):
         return columns[0]
+    plain = arithmetic(checked, dict(zip(checked.fields, columns, strict=True))) if columns else None
+    if plain is not None:
+        return plain
     lists = [
         delivered_column(column, checked.schema[name])
         for name, column in zip(checked.fields, columns, strict=True)

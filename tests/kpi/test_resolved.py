@@ -49,7 +49,7 @@ TEAM = Roster({"Ann": {"region": "North"}, "Bo": {"region": "North"}, "Cy": {"re
 
 def grid(periods: Sequence[str], subjects: Sequence[str] = ("Ann", "Bo", "Cy")) -> Grid:
     read = tuple(Period.parse(each) for each in periods)
-    return Grid(tuple(subjects), read, tuple((who, period) for period in read for who in subjects))
+    return Grid(tuple(subjects), read)
 
 
 def full(*rows: dict[str, Any]) -> Rows:
@@ -510,7 +510,7 @@ def test_a_fiscal_year_is_spread_over_its_own_months_and_named_as_it_is() -> Non
     fiscal = CalendarPeriods(unit="month", year_starts=4)
     months = [fiscal.of(dt.date(2026, month, 1)) for month in range(4, 13)]
     months += [fiscal.of(dt.date(2027, month, 1)) for month in range(1, 4)]
-    over = Grid(("Ann",), tuple(months), tuple(("Ann", each) for each in months))
+    over = Grid(("Ann",), tuple(months))
     rows = full({"person": "Ann", "month": "FY2027", "quota": 1200})
     found = of({**LONG, "spread": {4: 40, 3: 60}}, over, rows, periods=fiscal)
     assert values(found) == [480, *[0] * 10, 720]
@@ -522,7 +522,7 @@ def test_a_fiscal_year_is_spread_over_its_own_months_and_named_as_it_is() -> Non
 
 def test_weeks_take_their_days_of_both_years() -> None:
     week = Period.parse("2026-W53")  # 2026-12-28 to 2027-01-03
-    over = Grid(("Ann",), (week,), (("Ann", week),))
+    over = Grid(("Ann",), (week,))
     rows = full(
         {"person": "Ann", "month": "2026", "quota": 365}, {"person": "Ann", "month": "2027", "quota": 730}
     )
