@@ -10,7 +10,14 @@ DEV = .venv/.dev
 BENCH = .venv/.bench
 PIP_INSTALL = .venv/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test lint types docs wheel bench clean
+# What goes by clocks and calendars, under clocks that a machine may show: ahead of UTC, behind it, and one that
+# summer time moves by half an hour.
+ZONES = Asia/Shanghai America/New_York Australia/Lord_Howe
+TIMED = $(filter-out %/test_engine_stores.py %/test_screen.py,$(wildcard tests/triggers/test_*.py)) \
+    tests/kpi/test_pace.py tests/kpi/test_calendar_periods.py tests/rulebook/test_running.py \
+    tests/rulebook/test_trial_kinds.py
+
+.PHONY: demo test zones lint types docs wheel bench clean
 .NOTPARALLEL:
 
 demo: $(PROJECT)
@@ -18,6 +25,10 @@ demo: $(PROJECT)
 
 test: $(DEV)
 	@.venv/bin/python -m pytest $(ARGS)
+
+zones: $(DEV)
+	@set -eu; for zone in $(ZONES); do \
+	    echo "TZ=$$zone"; TZ=$$zone .venv/bin/python -m pytest -q $(ARGS) $(TIMED); done
 
 lint: $(DEV)
 	@.venv/bin/ruff check .
