@@ -177,7 +177,10 @@ def test_rules(
         Path, typer.Argument(metavar="FILE", help="The tests, YAML or JSON; they name the rulebook.")
     ],
 ) -> None:
-    """Run tests of a rulebook's triggers; the exit status is 1 where one fails."""
+    """Run tests of a rulebook's triggers: what happens when, and who is told.
+
+    The exit status is 0 where all pass, 1 where one fails or names what there is not, 2 for wrong usage.
+    """
     from crmrules.rulebook import trial, trial_run
 
     tests, rules = trial.read(file)
@@ -191,9 +194,14 @@ def test_rules(
 
 
 @app.command(name="schema")
-def print_schema() -> None:
+def print_schema(
+    tests: Annotated[bool, typer.Option("--tests", help="That of files of tests of rules.")] = False,
+) -> None:
     """Print the JSON Schema of rulebooks, for editors."""
-    typer.echo(json.dumps(schema(), ensure_ascii=False, indent=2))
+    from crmrules.rulebook import trial
+
+    found = trial.schema() if tests else schema()
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 @app.command()

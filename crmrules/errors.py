@@ -189,14 +189,17 @@ class Problem:
 
 @final
 class RulebookError(CrmRulesError):
-    """Everything that is wrong with a rulebook, at once: `problems`, in the order of the document."""
+    """Everything that is wrong with a rulebook, at once: `problems`, in the order of the document.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    where: what they are in, if it is no rulebook.
+    """
+
+    def __init__(self, problems: Iterable[Problem], where: str = "the rulebook") -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
         super().__init__(
             self.problems[0].code if count == 1 else "B000",
-            f"{count} problem{'s' if count != 1 else ''} in the rulebook",
+            f"{count} problem{'s' if count != 1 else ''} in {where}",
         )
 
     def __str__(self) -> str:

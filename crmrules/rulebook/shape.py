@@ -25,7 +25,10 @@ def located(document: Document, path: Path, error: CrmRulesError) -> Problem:
     return document.problem(error.code, error.message, path, hint=error.hint)
 
 
-def shape_problem(document: Document, pruned: Pruned, error: ErrorDetails) -> Problem:
+def shape_problem(
+    document: Document, pruned: Pruned, error: ErrorDetails, form: type[pydantic.BaseModel] = Rulebook
+) -> Problem:
+    """What pydantic found as a problem of the document, which has the form of a rulebook or another one."""
     path = pruned.original(pruned.existing(tuple(error["loc"])))
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, CrmRulesError):
@@ -33,7 +36,7 @@ def shape_problem(document: Document, pruned: Pruned, error: ErrorDetails) -> Pr
     name = str(error["loc"][-1])
     match error["type"]:
         case "extra_forbidden":
-            keys = _keys(path[:-1], document.data)
+            keys = _keys(path[:-1], document.data, form)
             return document.problem(
                 "B201", f"unknown key `{name}`", path, key=True, hint=did_you_mean(name, keys)
             )
@@ -178,9 +181,9 @@ def _expected_hint(error: ErrorDetails) -> str:
     return ""
 
 
-def _keys(path: Path, data: object) -> Iterable[str]:
+def _keys(path: Path, data: object, form: type[pydantic.BaseModel]) -> Iterable[str]:
     """The keys that the document's form knows at a place."""
-    found: list[Any] = [Rulebook]
+    found: list[Any] = [form]
     for position, step in enumerate(path):
         if path[:position] == ("triggers",):
             kind = _at(data, (*path[: position + 1], "kind"))

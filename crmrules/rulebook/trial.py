@@ -14,10 +14,12 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from crmrules import document
 from crmrules.errors import CrmRulesError, RulebookError, shown
-from crmrules.fields import Frozen
+from crmrules.fields import Frozen, Zone
 from crmrules.rulebook.book import Rulebook
-from crmrules.rulebook.shape import Pruned, shape_problem
+from crmrules.rulebook.shape import Pruned, located, shape_problem
 from crmrules.triggers.duration import Lasting
+
+TESTS = "the tests"
 
 Outcome = Literal[
     "fired", "not_met", "not_due", "no_data", "closed", "missed", "suppressed", "superseded", "withdrawn",
@@ -195,10 +197,16 @@ class TrialFile(BaseModel):
     model_config = Frozen
 
     rulebook: str
-    zone: str | None = None
+    zone: Zone | None = None
     calendar: str | None = None
     records: dict[str, list[Row]] = {}
     tests: Annotated[tuple[Case, ...], Field(min_length=1)]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of files of tests, for editors."""
+    found = TrialFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "crmrules tests"}
 
 
 def read(path: str | os.PathLike[str]) -> tuple[TrialFile, Rules]:
@@ -206,18 +214,27 @@ def read(path: str | os.PathLike[str]) -> tuple[TrialFile, Rules]:
 
     Raises RulebookError with everything that is wrong with either, each with file, line and column.
     """
+    from crmrules.rulebook.trial_check import misfits
+
     found = document.read(path)
     try:
         if found.problems:
-            raise RulebookError(found.problems)
+            raise RulebookError(found.problems, TESTS)
         tests = TrialFile.model_validate(found.data)
     except pydantic.ValidationError as error:
         pruned = Pruned(copy.deepcopy(found.data))
-        problems = [shape_problem(found, pruned, each) for each in error.errors(include_url=False)]
-        raise RulebookError(problems) from None
+        shapes = [shape_problem(found, pruned, each, TrialFile) for each in error.errors(include_url=False)]
+        raise RulebookError(shapes, TESTS) from None
     where = os.path.join(os.path.dirname(os.fspath(path)), tests.rulebook)
+    if not os.path.isfile(where):
+        what = f"there is no file {shown(tests.rulebook)}"
+        hint = "write the path of the rulebook from the folder of the tests"
+        raise RulebookError([found.problem("T501", what, ("rulebook",), hint=hint)], TESTS)
     book = document.read(where)
-    Rulebook.load(where)  # which tells all that is wrong with it, each where it stands
+    loaded = Rulebook.load(where)  # which tells all that is wrong with it, each where it stands
+    problems = [located(found, way, error) for way, error in misfits(tests, loaded)]
+    if problems:
+        raise RulebookError(problems, TESTS)
     rules = Rules(book.data, os.path.dirname(where) or ".")
     return tests, rules.changed({"zone": tests.zone}) if tests.zone else rules
 

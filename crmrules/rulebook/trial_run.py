@@ -14,6 +14,7 @@ from crmrules.errors import CrmRulesError, did_you_mean
 from crmrules.kpi.scorecard import Scorecard
 from crmrules.kpi.standing import Standing
 from crmrules.rulebook.trial import Case, Every, Expectation, Rules, Step, TrialFile
+from crmrules.rulebook.trial_check import case_misfits
 from crmrules.triggers import Decision, Engine, Event, Intent, Report, Request, Surroundings, evaluate
 from crmrules.triggers.outbox.memory import MemoryStore
 from crmrules.triggers.outbox.records import Dirty, Occurrence
@@ -55,8 +56,15 @@ class Outcome:
 
 
 def run(tests: TrialFile, rules: Rules) -> list[Outcome]:
-    """Run all tests of a file, each from its beginning."""
-    return [run_case(case, rules, tests.records, tests.calendar) for case in tests.tests]
+    """Run all tests of a file, each from its beginning; one that cannot run has failed, with the error."""
+    return [_tried(case, rules, tests) for case in tests.tests]
+
+
+def _tried(case: Case, rules: Rules, tests: TrialFile) -> Outcome:
+    try:
+        return run_case(case, rules, tests.records, tests.calendar)
+    except CrmRulesError as error:
+        return Outcome(case, (str(error),))
 
 
 def run_case(
@@ -66,7 +74,8 @@ def run_case(
     calendar: str | None = None,
 ) -> Outcome:
     """Run one test. Raises CrmRulesError (T501) where it names what there is not."""
-    _check_names(case, rules)
+    for _, error in case_misfits(case, rules.book):
+        raise error
     host = _Host(rules, case, records or {}, calendar)
     return Outcome(case, tuple(_differences(case, [*host.live()])))
 
@@ -270,15 +279,6 @@ def _every(ticks: Every, start: dt.datetime) -> Iterator[dt.datetime]:
         moment = later.replace(tzinfo=None)
         if moment <= first:
             raise CrmRulesError("T501", "ticks every 0 minutes never end", hint="write every: 1 hour")
-
-
-def _check_names(case: Case, rules: Rules) -> None:
-    triggers = {*rules.book.triggers}
-    for step in case.timeline:
-        triggers |= {*step.rules.get("triggers", {})}
-    for name in [*(each.trigger for each in case.expect), *case.ignore]:
-        if name not in triggers:
-            raise CrmRulesError("T501", f"there is no trigger `{name}`", hint=did_you_mean(name, triggers))
 
 
 # what was expected, and what came of it
