@@ -192,7 +192,7 @@ class Evaluation:
             self.states[subject, name] = after
         self.occurrences += made.occurrences
         if not said.error and (after != instance or made.occurrences or made.over):
-            self.changed.append((rule, after, replace(made, instance=after)))
+            self.changed.append((rule, after, made))
 
     def obstacle(
         self, name: str, rule: TriggerRule, instance: Instance, decision: Decision

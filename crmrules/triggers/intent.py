@@ -198,12 +198,15 @@ def intent_id(key: str, role: str) -> str:
     return f"it_{key[:32]}:{role}"
 
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def _digest(parts: Mapping[str, str | int]) -> str:
     # Before JSON: after it, a mark that follows an escape such as \n would merge with the escape's letter.
     spelled = {
-        name: unicodedata.normalize("NFC", part) if isinstance(part, str) else part
+        name: unicodedata.normalize("NFC", part) if isinstance(part, str) and not part.isascii() else part
         for name, part in parts.items()
     }
-    text = json.dumps(spelled, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = _CANONICAL.encode(spelled)
     # A name that a host cut in the middle of a character is still a name.
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

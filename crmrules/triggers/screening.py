@@ -36,12 +36,12 @@ def candidates(
     first = bisect_left(keys, period, key=lambda key: key[1])
     last = bisect_right(keys, period, key=lambda key: key[1])
     found: dict[str, set[str] | None] = {}
-    places: dict[str, int] = {}
     for name, rule in engine.surrounded(group, now).items():
         figures = card.figures.get(rule.indicator)
         running = [each for each in session.active(name, tenant=engine.tenant) if each.period == str(period)]
-        if running and not places:
-            places = {subject: row for row, (subject, _) in enumerate(keys[first:last])}
+        places = {
+            each.subject: row for each in running if (row := card.grid.row(each.subject, period)) is not None
+        }
         if figures is None and rule.indicator and rule.model is None:
             continue
         due = due_or_none(rule, period, engine.zone)
@@ -86,9 +86,9 @@ def _changed(
     reached, held = screened
     open_rows = {*np.flatnonzero(reached).tolist()}
     for each in running:
-        row = places.get(each.subject)
-        if row is None:
+        if each.subject not in places:
             continue
+        row = places[each.subject] - rows.start
         level = each.data.get("level", 0)
         same = not new and each.state == "firing" and reached[row] <= level <= held[row] and reached[row] >= 0
         if same and each.wake is not None and each.wake > now and level == max(reached[row], 0):

@@ -7,6 +7,7 @@ import decimal
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -215,13 +216,19 @@ def bound(result: Result, share: float) -> Decimal:
     share x target, exactly. Where lower is better target / share, since attainment is target / actual; it
     is cut off, never rounded up, so that a value at the bound has reached the share.
     """
-    part, target = Decimal(str(share)), Decimal(str(result.target))
-    digits = _decimals(result.actual) if isinstance(result.actual, Decimal) else 0
-    if result.direction == "higher":
-        return _at_least(_EXACT.multiply(part, target), digits)
-    places = digits if isinstance(result.actual, Decimal) else max(4, _decimals(target) + 2)
+    digits = _decimals(result.actual) if isinstance(result.actual, Decimal) else None
+    return _bound(str(result.target), share, result.direction, digits)
+
+
+@lru_cache(maxsize=1024)
+def _bound(written: str, share: float, direction: str, digits: int | None) -> Decimal:
+    """The same for a value of so many decimals, None for a float; most subjects share theirs with others."""
+    part, target = Decimal(str(share)), Decimal(written)
+    if direction == "higher":
+        return _at_least(_EXACT.multiply(part, target), digits or 0)
+    places = digits if digits is not None else max(4, _decimals(target) + 2)
     quotient = _EXACT.divide(target, part)
-    return _at_least(quotient.quantize(_unit(places), context=_EXACT), digits)
+    return _at_least(quotient.quantize(_unit(places), context=_EXACT), digits or 0)
 
 
 def basis(result: Result, share: float) -> Mapping[str, Figure | None]:

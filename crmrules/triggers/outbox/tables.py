@@ -93,15 +93,13 @@ def utc(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC)
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical(value: object) -> str:
     """JSON with one spelling for one value; raises CrmRulesError (O103) for what JSON cannot hold."""
     try:
-        return json.dumps(
-            dict(value) if isinstance(value, Mapping) else value,
-            sort_keys=True,
-            separators=(",", ":"),
-            allow_nan=False,
-        )
+        return _CANONICAL.encode(dict(value) if isinstance(value, Mapping) else value)
     except (TypeError, ValueError) as error:
         raise CrmRulesError(
             "O103", f"JSON cannot hold this: {error}", hint="write figures and times as texts"
@@ -135,7 +133,12 @@ def _kept(column: Column, value: Any, table: str) -> Any:
 
 
 def _unwritable(text: str) -> bool:
-    return "\0" in text or (not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text))
+    if text.isascii():
+        return "\0" in text
+    try:
+        return b"\0" in text.encode()
+    except UnicodeEncodeError:
+        return True
 
 
 def _tenant() -> Column:
