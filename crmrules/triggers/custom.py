@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import pydantic
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from crmrules.errors import CrmRulesError, shown
+from crmrules.errors import CrmRulesError, did_you_mean, shown
 from crmrules.fields import Frozen
 from crmrules.triggers import message
 from crmrules.triggers.asked import AskedRule
@@ -115,6 +115,27 @@ def trigger(
     return registered
 
 
+def _keys_known(params: type[BaseModel]) -> Callable[[Any], Any]:
+    """A check that parameters have no other keys than the model, unless it says what becomes of those.
+
+    pydantic drops what it does not know, and a mistyped parameter would quietly be its default.
+    """
+    names: set[str] = set()
+    for name, field in params.model_fields.items():
+        names |= {each for each in (name, field.alias, field.validation_alias) if isinstance(each, str)}
+    odd = any(not isinstance(each.validation_alias, str | None) for each in params.model_fields.values())
+
+    def checked(given: Any) -> Any:
+        if isinstance(given, Mapping) and params.model_config.get("extra") is None and not odd:
+            for key in given:
+                if key not in names:
+                    hint = did_you_mean(str(key), names) if names else "leave it out"
+                    raise CrmRulesError("B201", f"unknown key `{key}`", hint=hint)
+        return given
+
+    return checked
+
+
 def _kind(name: str, function: Function, params: type[BaseModel], home: str) -> type[CustomRule]:
     try:
         params()
@@ -123,7 +144,7 @@ def _kind(name: str, function: Function, params: type[BaseModel], home: str) -> 
         default = Field()
     # Types that are only known now, which a checker cannot follow.
     named: Any = Literal[name]
-    taken: Any = Annotated[params, default]
+    taken: Any = Annotated[params, BeforeValidator(_keys_known(params)), default]
     made: type[CustomRule] = pydantic.create_model(
         "".join(part.title() for part in re.split("[._]", name)),
         __base__=CustomRule,

@@ -15,7 +15,7 @@ import pydantic
 from pydantic import Field
 from pydantic_core import core_schema
 
-from crmrules.errors import CrmRulesError, did_you_mean, shown
+from crmrules.errors import CrmRulesError, closest, did_you_mean, shown
 from crmrules.fields import Source
 from crmrules.kpi.calendar import Calendar
 from crmrules.kpi.period import Period, Periods
@@ -304,6 +304,16 @@ def is_known(name: str) -> bool:
     return load(name)
 
 
+def _kind_hint(name: str) -> str:
+    """What is near, here or in a package; of somebody else's kind that is nowhere, where it comes from."""
+    from crmrules.triggers.plugged import plugins
+
+    known = [*dict.fromkeys([*KINDS, *(each.name for each in plugins())])]
+    if "." in name and not closest(name, known):
+        return "install the package that offers it, or import the module that defines it"
+    return did_you_mean(name, known)
+
+
 class _AnyKind:
     """A trigger of any known kind, for pydantic."""
 
@@ -320,7 +330,7 @@ class _AnyKind:
             if not isinstance(name, str) or not is_known(name):
                 written = f"`{name}`" if isinstance(name, str) else shown(name)
                 what = "a trigger needs a kind" if name is None else f"there is no kind of trigger {written}"
-                raise CrmRulesError("T102", what, hint=did_you_mean(str(name), KINDS))
+                raise CrmRulesError("T102", what, hint=_kind_hint(str(name)))
             return KINDS[name].model_validate(data)
 
         return core_schema.no_info_plain_validator_function(

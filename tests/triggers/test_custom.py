@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from crmrules import Answer, Context, CrmRulesError, Rulebook, RulebookError, Source, trigger
 from crmrules.kpi import Period, Result, Standing
@@ -203,3 +203,45 @@ def test_a_name_has_its_author_in_front(name: str) -> None:
     with pytest.raises(CrmRulesError) as caught:
         trigger(name)
     assert caught.value.code == "T403"
+
+
+class Lenient(BaseModel):
+    """Parameters with a default, which a mistyped key would leave as it is."""
+
+    days: int = Field(default=10, alias="working_days")
+    more: int = 0
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+@pytest.mark.parametrize(
+    ("params", "given", "hint"),
+    [
+        (NoVisit, {"day": 5}, "did you mean `days`?"),
+        (Lenient, {"working_day": 5}, "did you mean `working_days`?"),
+        (Lenient, {"working_days": 5, "more": 1}, None),
+        (Lenient, {}, None),
+        (Open, {"anything": 5}, None),
+    ],
+)
+def test_a_mistyped_parameter_is_an_error_rather_than_its_default(
+    params: type[BaseModel], given: dict[str, int], hint: str | None
+) -> None:
+    trigger("acme.no_visit", params=params)(no_visit)
+    triggers = {"few": {"kind": "acme.no_visit", "source": "visits", "parameters": given}}
+    fields = {"rep": {"type": "text", "role": "subject"}, "day": {"type": "date", "role": "date"}}
+    book = {
+        "sources": {"visits": {"fields": fields}},
+        "measures": {"visits": "count()"},
+        "models": {"people": {"indicators": {"visits": {}}}},
+        "triggers": triggers,
+    }
+    if hint is None:
+        assert Rulebook.of(book).triggers["few"]
+        return
+    with pytest.raises(RulebookError) as error:
+        Rulebook.of(book)
+    (problem,) = error.value.problems
+    assert (problem.code, problem.path, problem.hint) == ("B201", "triggers.few.parameters", hint)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from crmrules import CrmRulesError
 from crmrules.rulebook import schema
-from crmrules.triggers import KINDS, TriggerRule, allow, plugins
+from crmrules.triggers import KINDS, Trigger, TriggerRule, allow, plugins
 from crmrules.triggers.trigger import is_known
 
 GOOD = """
@@ -116,3 +117,19 @@ def test_the_json_schema_has_the_sound_ones(install: Install) -> None:
     assert "acme.good" in kinds
     assert "acme.ill" not in kinds
     assert mine()["acme.ill"] == ("quarantined", "SystemError: ill")
+
+
+def test_the_hint_knows_what_packages_offer(install: Install) -> None:
+    install("acme_hints", GOOD, acme__good="good")
+
+    def hint(kind: str) -> str:
+        with pytest.raises(ValidationError) as caught:
+            TypeAdapter(Trigger).validate_python({"kind": kind, "indicator": "sales"})
+        cause = caught.value.errors()[0]["ctx"]["error"]
+        assert isinstance(cause, CrmRulesError)
+        assert cause.code == "T102"
+        return cause.hint
+
+    assert hint("acme.god") == "did you mean `acme.good`?"
+    assert hint("other.quiet").startswith("install the package that offers it")
+    assert hint("reachd") == "did you mean `reached`?"

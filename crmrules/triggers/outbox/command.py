@@ -39,7 +39,10 @@ def init(
         for statement in _statements(url, checked_prefix(prefix)):
             typer.echo(f"{statement};\n")
         return
-    if url.startswith(SQLITE) and len(url) > len(SQLITE):
+    if url.startswith("sqlite:") and url.removeprefix(SQLITE) in ("", "sqlite://", "sqlite:", ":memory:"):
+        what = f"{url} names no file, and its tables would be gone at once"
+        raise CrmRulesError("O104", what, hint=f"write {SQLITE}reminders.db")
+    if url.startswith(SQLITE):
         from crmrules.triggers.outbox.sqlite import SqliteStore
 
         path = Path(url.removeprefix(SQLITE))

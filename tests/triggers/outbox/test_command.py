@@ -48,6 +48,9 @@ def test_what_is_printed_makes_the_tables(tmp_path: Path) -> None:
         (["--url", "sqlite", "--print", "--prefix", "x-"], "O103"),
         (["--url", "sqlite:////nowhere/at/all/x.db"], "no folder /nowhere/at/all"),
         (["--url", "nonsense"], "O104"),
+        (["--url", "sqlite:///"], "sqlite:///reminders.db"),
+        (["--url", "sqlite://"], "gone at once"),
+        (["--url", "sqlite:///:memory:"], "gone at once"),
         (["--url", "postgresql+psycopg://u:hidden@127.0.0.1:1/x"], "O104"),
     ],
 )
