@@ -129,9 +129,10 @@ def envelope(window: str, members: Sequence[Delivery], tenant: str) -> Delivery:
     first = members[0]
     id = delivery_id(f"digest {tenant} {window}", first.recipient, first.channel)
     inside = [dict(each.payload) for each in members]
+    # Of no member's occurrence: where one is withdrawn afterwards, the others still go out.
     return Delivery(
         id,
-        first.occurrence,
+        id,
         first.recipient,
         "digest",
         first.channel,

@@ -101,3 +101,14 @@ def test_s8b_whether_they_are_told_again(
     assert sorted(each.outcome for each in report.occurrences) == told
     heard = sum(outcome in ("fired", "retracted") for outcome in told)
     assert len(at.store.deliveries) - before == heard
+
+
+def test_b7_a_digest_that_is_closed_goes_out_whichever_member_ends_before_it_is_sent(host: Any) -> None:
+    at = five(host, digest={"at": "18:00"})
+    sell(at, 1, 2, when=MORNING + "11:00")
+    assert sealed(at.tick(MORNING + "18:00")) == [["test1", "test2"]]
+    for each in ("test1", "test2"):
+        at.book(each, "10.00", MORNING + "18:01")
+        at.tick(MORNING + "18:01")
+        (digest,) = [every for every in at.store.deliveries.values() if every.role == "digest"]
+        assert digest.status == "waiting"
