@@ -14,6 +14,7 @@ from crmrules.kpi.calendar import WEEKDAYS_ALONE, Calendar
 from crmrules.kpi.calendar_periods import CalendarPeriods
 from crmrules.kpi.period import Period, Periods
 from crmrules.kpi.standing import Standing
+from crmrules.triggers.clock import Clock
 from crmrules.triggers.combined import CombinedRule
 from crmrules.triggers.context import Surroundings
 from crmrules.triggers.delivering import repeated
@@ -25,7 +26,6 @@ from crmrules.triggers.outbox.protocol import Session, Store, committed
 from crmrules.triggers.outbox.records import Event, Instance, Occurrence, Silence
 from crmrules.triggers.remind import zone_of
 from crmrules.triggers.report import Around, Book, Facts, People, Reader, Report, Request
-from crmrules.triggers.state import Clock
 from crmrules.triggers.tick import Tick
 from crmrules.triggers.trigger import TriggerRule
 

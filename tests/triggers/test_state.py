@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from crmrules.kpi import Period, Result, Standing
 from crmrules.triggers import Behind, Decision, Reached, TriggerRule
+from crmrules.triggers.clock import Clock
 from crmrules.triggers.outbox.records import Instance, Occurrence
-from crmrules.triggers.state import Clock, Obstacle, advance
+from crmrules.triggers.state import Obstacle, advance
 
 UTC = ZoneInfo("UTC")
 MONTH = Period.parse("2026-11")
