@@ -37,7 +37,7 @@ class Recipient:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Intent:
     """A reminder that is due.
 
@@ -113,6 +113,10 @@ class Intent:
                 **decision.as_dict(),
             },
         }
+
+    def __repr__(self) -> str:
+        # Lists of them are looked at in notebooks, where all of a decision would bury the message.
+        return f"<{self.trigger} {self}>"
 
     def __str__(self) -> str:
         return f"[{self.severity}] to {self.recipient.id} ({self.recipient.role}): {self.text}"

@@ -96,3 +96,8 @@ def test_the_card_of_an_intent_escapes_every_text():
 
 def test_an_intent_prints_as_one_line():
     assert str(intent()) == "[warning] to Zoé (subject): Hurry"
+
+
+def test_a_list_of_intents_can_be_read() -> None:
+    found = Intent("i", "k", DECISION, Recipient("manager", "Bo", "en"), "info", "Zoé is late.")
+    assert repr([found]) == "[<half [info] to Bo (manager): Zoé is late.>]"

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -211,7 +212,9 @@ def test_an_address_that_is_no_webhooks_is_refused() -> None:
         WebhookSender("file:///etc/passwd", b"secret")
 
 
-AMQP = "amqp://guest:guest@127.0.0.1:5672/%2F?connection_attempts=1&socket_timeout=2"
+AMQP = os.environ.get(
+    "CRMRULES_AMQP", "amqp://guest:guest@127.0.0.1:5672/%2F?connection_attempts=1&socket_timeout=2"
+)
 
 
 @pytest.fixture
@@ -222,7 +225,7 @@ def queue() -> Iterator[tuple[Any, str]]:
     try:
         connection = pika.BlockingConnection(pika.URLParameters(AMQP))
     except pika.exceptions.AMQPError as error:
-        pytest.skip(f"no RabbitMQ answers at 127.0.0.1:5672: {error!r}")
+        pytest.skip(f"no RabbitMQ answers: {error!r}")
     channel = connection.channel()
     name = f"crmrules-{uuid4().hex}"
     channel.queue_declare(name, auto_delete=True)
