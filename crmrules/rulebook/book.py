@@ -285,6 +285,7 @@ class Rulebook(BaseModel):
         channels: Sequence[str] = ("default",),
         tenant: str = "",
         calendar: str | None = None,
+        maintainers: Sequence[str] = (),
         batch: int = 500,
     ) -> Engine:
         """The engine that tells each thing once, over a host's tables.
@@ -293,8 +294,9 @@ class Rulebook(BaseModel):
         function of a moment, local in the rulebook's zone, that reads them; it is asked several times in a
         tick, always after the subjects have been locked, so let it read anew each time. channels: of triggers
         that name none. tenant: whose rules these are, where several share a store. calendar: the one of the
-        rulebook by which `3 working days` are counted, weekdays if none is named. batch: how many subjects
-        are looked at in one transaction.
+        rulebook by which `3 working days` are counted, weekdays if none is named. maintainers: the ids of
+        those who are told of a trigger that fails again and again. batch: how many subjects are looked at in
+        one transaction.
 
         Raises CrmRulesError (W104) for a calendar that there is not.
 
@@ -322,7 +324,7 @@ class Rulebook(BaseModel):
         host = Host(self, data)
         return Engine.of(
             self, store, read=host.read, tenant=tenant, calendar=host.calendar(calendar),
-            people=host.people, around=host.around, channels=channels, batch=batch,
+            people=host.people, around=host.around, channels=channels, maintainers=maintainers, batch=batch,
         )  # fmt: skip
 
     def local(self, moment: Moment) -> dt.datetime:
