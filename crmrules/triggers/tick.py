@@ -35,6 +35,7 @@ class Tick:
 
     def __init__(self, engine: Engine, now: dt.datetime) -> None:
         self.engine, self.report = engine, Report(now)
+        self.roster_asked = False
 
     def run(self) -> Report:
         """Look at whoever was marked, at what was published and came due, and at everybody where rules are
@@ -113,9 +114,14 @@ class Tick:
         self, session: Session, group: Group, period: Period, subjects: set[str], report: Report
     ) -> set[str]:
         """Whose figures move with those of the subjects, as a manager's do in a model by managers; locked."""
-        people = self.engine.known(None)
-        if group.own or not people:
+        if group.own:
             return set()
+        people = self.engine.known(None)
+        if not people and not self.roster_asked and self.engine.reads:
+            # An engine that has just been started has not read the roster yet.
+            self.roster_asked = True
+            self.engine.rows(Request(group.model, period, report.now, frozenset(subjects)))
+            people = self.engine.known(None)
         found = {who for each in subjects for who in people.get(each, {}).values() if who} - subjects
         session.lock(found, tenant=self.engine.tenant)
         return found

@@ -183,3 +183,25 @@ def test_the_kinds_of_the_guide_fire_as_by_hand() -> None:
     for now in moments:
         assert told(short.tick(now)) == told(by_hand.tick(now))
     assert short.health == by_hand.health == {}
+
+
+def test_a_manager_hears_of_an_order_from_an_engine_that_has_just_started() -> None:
+    """As where each tick is a process of its own."""
+    book = Rulebook.of(
+        {
+            "sources": {"orders": {"fields": ORDERS}, "team": {"fields": TEAM}},
+            "roster": "team",
+            "measures": {"sales": {"value": "sum(amount)", "source": "orders"}},
+            "models": {
+                "teams": {"subject": "manager", "indicators": {"sales": {"target": 1000, "weight": 1}}}
+            },
+            "triggers": {"hit": {"kind": "reached", "indicator": "sales"}},
+        }
+    )
+    orders: list[dict[str, str]] = []
+    store = MemoryStore()
+    tables = {"orders": orders, "team": PEOPLE}
+    assert told(book.engine(store, tables).tick(dt.datetime(2026, 11, 3))) == []
+    orders.append(order("A1", "2026-11-04", "1200.00"))
+    store.mark([Dirty("Ann", "2026-11")])
+    assert told(book.engine(store, tables).tick(dt.datetime(2026, 11, 4))) == [("hit", "Bo", "Bo")]
