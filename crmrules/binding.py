@@ -121,13 +121,15 @@ def bind_frame(
     numbered: bool = False,
     in_sql: bool = False,
     figures: bool = False,
+    coded: Collection[str] = (),
 ) -> BoundFrame:
     """A frame of any engine. Only the columns of the needed fields are looked at.
 
     month: with the month of the date as `@month`; numbered: with the position of each row as `@row`.
     in_sql: a relation of DuckDB stays one, where the columns are of the fields' types; otherwise the columns
     that are looked at are fetched. figures: no row goes back to the host, so that a large pandas frame may
-    become one of Polars.
+    become one of Polars. coded: fields of text that are only compared with constants or grouped by, which
+    pandas then holds as categories.
 
     Raises FieldError: F101 no such column, F104 a value that does not fit (unless set aside), F106 no frame.
     """
@@ -150,7 +152,7 @@ def bind_frame(
             frame.select(*dict.fromkeys(map(source.column, _with_id(source, read, columns))))
         )
     frame = frames.with_zones_read(frame, [*map(source.column, read)])
-    binder = _Binder(source, frame)
+    binder = _Binder(source, frame, coded if frame.implementation.is_pandas() else ())
     selected = binder.selected(names, date, numbered=numbered)
     good, quarantined = binder.checked()
     return BoundFrame(good.select(*selected), quarantined)
@@ -245,12 +247,13 @@ def _set_aside(source: Source, error: FieldError, position: int, record: Mapping
 
 @final
 class _Binder:
-    def __init__(self, source: Source, frame: frames.Frame) -> None:
+    def __init__(self, source: Source, frame: frames.Frame, coded: Collection[str] = ()) -> None:
         import narwhals as nw
 
         self.nw = nw
         self.source = source
         self.frame = frame
+        self.coded = {name for name in coded if not source.fields[name].replace}
         self.schema: Any = frame.collect_schema()
         self.bad: dict[str, nw.Expr] = {}
         self.values: dict[str, nw.Expr] = {}
@@ -279,7 +282,12 @@ class _Binder:
         if dtype in (nw.Categorical, nw.Enum):
             # pandas has categories of anything; only Python tells what each value is.
             text = not self.frame.implementation.is_pandas_like() or self.categories_are_text(host)
-            column, dtype = (column.cast(nw.String), nw.String()) if text else (column, nw.Object())
+            if text and kind == "text" and name in self.coded:
+                dtype = nw.String()
+            else:
+                column, dtype = (column.cast(nw.String), nw.String()) if text else (column, nw.Object())
+        elif kind == "text" and dtype == nw.String and name in self.coded:
+            column = column.cast(nw.Categorical)
         if field.takes_digits and dtype.is_integer():
             column, dtype = column.cast(nw.String), nw.String()
         if not _is_native(field, dtype, self.source.zone):

@@ -242,6 +242,29 @@ def names(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.name for part in walk(node) if isinstance(part, Name)))
 
 
+def only_compared(nodes: Iterable[Node]) -> set[str]:
+    """The names that the nodes read in no other way than by `==`, `!=` and `in` with constants."""
+    compared, otherwise = set[str](), set[str]()
+
+    def visit(node: Node) -> None:
+        match node:
+            case Comparison("==" | "!=", Name(name), Constant()) | Comparison(
+                "==" | "!=", Constant(), Name(name)
+            ):
+                compared.add(name)
+            case Membership(Name(name)):
+                compared.add(name)
+            case Name(name):
+                otherwise.add(name)
+            case _:
+                for child in children(node):
+                    visit(child)
+
+    for node in nodes:
+        visit(node)
+    return compared - otherwise
+
+
 _TIGHTNESS = {"or": 1, "and": 2, "not": 3, "compare": 4, "+": 5, "-": 5, "*": 6, "/": 6, "negative": 7}
 _CHOICE, _ATOM = 0, 9
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import binding, frames, money
@@ -35,6 +35,11 @@ MOST_SURE = money.LARGEST_SUM // money.LARGEST
 """So many amounts cannot add up to more than whole numbers hold."""
 
 
+Step = tuple[str, tree.Node]
+"""A part of what slots add: a condition (`where`), or what is `credited` of an amount."""
+NOTHING: Mapping[Step, str] = {}
+
+
 @final
 class OfFrames:
     """The passes over a frame of any engine."""
@@ -52,7 +57,7 @@ class OfFrames:
         groups = by_plan(self, data)
         if groups is not None:
             return self.totals_of(groups, {}, ()) or self.refuse(data)
-        frame, lines, quarantined = self.counted(data)
+        frame, lines, quarantined = self.counted(data, coded=self.coded)
         frame = self.by_subject(frame, lines, [])
         masked, summed = self.summed(frame)
         groups = frames.collected(summed)
@@ -93,21 +98,45 @@ class OfFrames:
         nw, feed = self.nw, self.feed
         columns: list[Expr] = []
         sums: list[Expr] = []
-        for position, slot in enumerate(feed.slots):
-            if not feed.is_pulled(slot):
-                name = f"@{position}"
-                columns.append(self.column(slot).alias(name))
-                sums += self.elementary(slot, name)
+        wanted = {
+            f"@{position}": slot for position, slot in enumerate(feed.slots) if not feed.is_pulled(slot)
+        }
+        shared = self.shared([*wanted.values()])
+        known = {step: f"@shared {position}" for position, step in enumerate(shared)}
+        if shared:
+            frame = frame.with_columns(*(column.alias(known[step]) for step, column in shared.items()))
+        for name, slot in wanted.items():
+            columns.append(self.column(slot, known).alias(name))
+            sums += self.elementary(slot, name)
         sums.append(nw.len().alias("@len"))
         masked = frame.select(SUBJECT, PERIOD, *columns)
         return masked, masked.group_by(SUBJECT, PERIOD).agg(*sums)
 
+    def shared(self, slots: Sequence[Slot]) -> dict[Step, Expr]:
+        """What several slots have in common, which is computed once: conditions and credited amounts."""
+        steps: dict[Step, list[Expr]] = {}
+        for slot in slots:
+            checked = self.feed.checks[slot]
+            if slot.where is not None:
+                condition = condition_column(part(checked, slot.where))
+                steps.setdefault(("where", slot.where), []).append(condition)
+            if slot.argument is not None and self.is_credited(slot):
+                value = value_column(part(checked, slot.argument))
+                credited = money.credited_column(value, self.nw.col(CREDIT))
+                steps.setdefault(("credited", slot.argument), []).append(credited)
+        return {step: columns[0] for step, columns in steps.items() if len(columns) > 1}
+
+    def is_credited(self, slot: Slot) -> bool:
+        """Whether a slot sums shares of amounts, each for the record's subject alone."""
+        partly = self.crediting is not None and not self.crediting.whole
+        return partly and self.single and slot.operation == "sum" and self.feed.sums_money(slot)
+
     def counted(
-        self, data: object, *, located: bool = False
+        self, data: object, *, located: bool = False, coded: Collection[str] = ()
     ) -> tuple[frames.Frame, list[Line], tuple[BadRow, ...]]:
         """The records that count in the cut, bound, with their period and what the lines name.
 
-        located: with what names a record in an error.
+        located: with what names a record in an error. coded: see `binding.bind_frame`.
         """
         id_field = self.feed.source.role("id")
         bound = binding.bind_frame(
@@ -118,6 +147,7 @@ class OfFrames:
             numbered=located,
             in_sql=self.in_sql,
             figures=True,
+            coded=coded,
         )
         return *self.of_bound(bound.frame), bound.quarantined
 
@@ -167,6 +197,15 @@ class OfFrames:
         nodes = [node for slot in self.feed.slots for node in (slot.argument, slot.where) if node is not None]
         levels = self.crediting.levels if self.crediting is not None else []
         return [*nodes, *(condition.tree for level in levels for condition in level.conditions)]
+
+    @property
+    def coded(self) -> set[str]:
+        """The fields of text of which a pass over pandas needs no more than which values are equal."""
+        feed = self.feed
+        if not self.plain or any(map(feed.is_pulled, feed.slots)):
+            return set()
+        read = {name for node in self.nodes for name in tree.names(node)}
+        return (tree.only_compared(self.nodes) | ({feed.role("subject")} - read)) & {*self.read_fields}
 
     @property
     def in_sql(self) -> bool:
@@ -281,11 +320,14 @@ class OfFrames:
         array = np.array(values.to_list(), dtype=object) if text else _array(values)
         return Pulled(members, array)
 
-    def column(self, slot: Slot) -> nw.Expr:
-        """The masked column of a slot: what each line adds to it."""
+    def column(self, slot: Slot, known: Mapping[Step, str] = NOTHING) -> nw.Expr:
+        """The masked column of a slot: what each line adds to it. known: steps that are columns already."""
         nw, feed = self.nw, self.feed
         checked = feed.checks[slot]
-        mask = condition_column(part(checked, slot.where)) if slot.where is not None else None
+        mask: Expr | None = None
+        if slot.where is not None:
+            name = known.get(("where", slot.where))
+            mask = condition_column(part(checked, slot.where)) if name is None else nw.col(name)
         found = checked.type_of(slot.argument) if slot.argument is not None else None
         value = value_column(part(checked, slot.argument)) if slot.argument is not None else None
         whole = slot.operation == "count" or feed.sums_money(slot)
@@ -298,7 +340,8 @@ class OfFrames:
             if not whole:
                 value = value * nw.col(CREDIT)
             elif self.single:
-                value = money.credited_column(value, nw.col(CREDIT))
+                name = known.get(("credited", slot.argument)) if slot.argument is not None else None
+                value = money.credited_column(value, nw.col(CREDIT)) if name is None else nw.col(name)
             else:
                 value = nw.col(_part(feed.slots.index(slot)))
         if slot.operation == "distinct" and found is not None and found.kind != "text":
@@ -314,7 +357,11 @@ class OfFrames:
             if not feed.sums_money(slot):
                 continue
             column = nw.col(f"@{position}").cast(nw.Float64).alias("@sum")
-            sums = masked.select(SUBJECT, PERIOD, column).group_by(SUBJECT, PERIOD).agg(nw.col("@sum").sum())
+            sums = (
+                masked.select(nw.col(SUBJECT).cast(nw.String), PERIOD, column)
+                .group_by(SUBJECT, PERIOD)
+                .agg(nw.col("@sum").sum())
+            )
             large = sums.filter(nw.col("@sum").abs() > float(money.LARGEST_SUM)).sort(PERIOD, SUBJECT)
             for row in frames.rows_of(large.head(1)):
                 feed.refuse_sum(str(row[SUBJECT]), Period(self.cut.periods, int(row[PERIOD])))  # type: ignore[call-overload]

@@ -79,3 +79,18 @@ def test_any_tree_is_written_as_text_that_parses_back_to_it(text: str) -> None:
     canonical = tree.text(node)
     assert parse(canonical) == node
     assert tree.text(parse(canonical)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("texts", "names"),
+    [
+        (["a == 'x' and b in ('y', 'z')"], {"a", "b"}),
+        (["'x' != a"], {"a"}),
+        (["a == 'x'", "a < 'y'"], set()),
+        (["a == b"], set()),
+        (["not (a == 'x') or contains(b, 'y')"], {"a"}),
+        (["1 if a == 'x' else c"], {"a"}),
+    ],
+)
+def test_names_that_are_only_compared_with_constants(texts: list[str], names: set[str]) -> None:
+    assert tree.only_compared(map(parse, texts)) == names

@@ -155,3 +155,50 @@ def test_pandas_through_polars_gives_the_card_of_pandas_alone(
     assert of_dicts == of_pandas == of_polars
     assert isinstance(by_polars.to_native(), pd.DataFrame)
     pd.testing.assert_frame_equal(by_polars.to_native(), alone.to_native())
+
+
+TEXTS = {
+    "str": "str",
+    "object": object,
+    "arrow": "string[pyarrow]",
+    "category": "category",
+    "other categories": pd.CategoricalDtype(["service", "never", "sample", "order"]),
+    "ordered": pd.CategoricalDtype(["service", "sample", "order"], ordered=True),
+}
+
+
+@pytest.mark.parametrize("dtype", TEXTS.values(), ids=TEXTS.keys())
+@pytest.mark.parametrize(
+    ("policy", "value"),
+    [
+        ({"rules": [HALF, FREE]}, "sum(amount, where=kind != 'service')"),
+        ({"rules": [{**FREE, "when": "kind in ('sample', 'gone') or is_null(kind)"}]}, "count()"),
+        ({"rules": [{**FREE, "when": "kind == 'gone'"}]}, "sum(amount, where=kind == 'order')"),
+        ({"rules": [{**FREE, "when": "kind < 'sample'"}]}, "sum(amount)"),
+        ({"rules": [{**FREE, "when": "contains(kind, 'amp')"}]}, "nunique(kind)"),
+        ({"rules": [{**FREE, "when": "who == 'Bo' and kind == 'order'"}]}, "sum(amount)"),
+        ({"rules": [{**FREE, "when": "kind == number"}, {**HALF}]}, "nunique(who)"),
+    ],
+)
+def test_text_of_any_kind_gives_the_card_of_the_records(policy: Any, value: str, dtype: Any) -> None:
+    rules = book(policy, value)
+    names = ("number", "who", "day", "kind", "amount", "hours")
+    rows = [*ROWS, ("A5", "Ann", dt.date(2026, 1, 6), None, 7.0, 1.0)]
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    frame = pd.DataFrame(records).astype({"kind": dtype})
+    frame["day"] = pd.to_datetime(frame["day"])
+    frame["who"] = frame["who"].astype("category" if dtype == "category" else "str")
+    with pandas_alone():
+        expected = rules.score({"orders": records})
+        card = rules.score({"orders": frame})
+    assert card.keys == expected.keys
+    pd.testing.assert_frame_equal(card.to_native(), expected.to_native())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["str", "category", object])
+def test_text_that_is_all_missing_matches_nothing(kind: Any) -> None:
+    frame = pd.DataFrame({"number": ["1"], "who": ["Ann"], "day": pd.to_datetime(["2026-01-05"])})
+    frame = frame.assign(kind=pd.Series([None], dtype=kind), amount=5.0, hours=1.0)
+    with pandas_alone():
+        card = book({"rules": [HALF]}).score({"orders": frame})
+    assert [each.results["value"].actual for each in card.standings()] == [5]
