@@ -23,8 +23,8 @@ class Grid:
 
     >>> april, may = Period.parse("2026-04"), Period.parse("2026-05")
     >>> grid = Grid(("Ann", "Bo"), (april, may))
-    >>> len(grid), grid[2]
-    (4, ('Ann', Period.parse('2026-05')))
+    >>> len(grid), grid[2][0], str(grid[2][1])
+    (4, 'Ann', '2026-05')
     """
 
     subjects: tuple[str, ...]
