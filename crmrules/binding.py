@@ -161,12 +161,12 @@ def bind_frame(
 def bind_unchecked(
     source: Source, frame: frames.Frame, names: Sequence[str], *, month: bool
 ) -> tuple[frames.Frame, frames.Frame | None]:
-    """A lazy frame bound without looking at its values, of which none needs Python, and a row that counts
-    those that do not fit, None where all do. The arguments are those of `bind_frame`."""
+    """A lazy frame bound without looking at its values, of which none needs Python, and a row that tells
+    whether some do not fit, None where all do. The arguments are those of `bind_frame`."""
     binder = _Binder(source, frame)
     names = [*dict.fromkeys(names)]
     selected = binder.selected(names, source.role("date") if month else None, numbered=False)
-    return frame.select(*selected), binder.counts_of_bad()
+    return frame.select(*selected), binder.any_bad()
 
 
 def needs_python(source: Source, names: Iterable[str], frame: frames.Frame) -> bool:
@@ -299,8 +299,8 @@ class _Binder:
         elif kind == "date" and dtype == nw.Date:
             value = frames.days_of_dates(column, self.frame)
         elif kind == "date":
-            value = frames.days(column, self.frame)
-            self.refuse(name, frames.has_time_of_day(column, self.frame))
+            value = self.kept(f"@days {name}", frames.days(column, self.frame))
+            self.refuse(name, frames.has_time_of_day(column, value, self.frame))
         elif kind == "datetime":
             value = frames.microseconds(self.localized(field, column, dtype), self.frame)
             self.refuse(name, value.abs() > LARGEST_INTEGER // 1000 * 1000.0)
@@ -309,6 +309,13 @@ class _Binder:
         if not field.declared.nullable:
             self.refuse(name, value.is_null())
         return value
+
+    def kept(self, name: str, column: nw.Expr) -> nw.Expr:
+        """A column that is read more than once: pandas would compute it each time."""
+        if not self.frame.implementation.is_pandas_like():
+            return column
+        self.frame = self.frame.with_columns(column.alias(name))
+        return self.nw.col(name)
 
     def localized(self, field: Field, column: nw.Expr, dtype: Any) -> nw.Expr:
         """Timestamps as the clock of the source's zone shows them."""
@@ -340,9 +347,9 @@ class _Binder:
             if not dtype.is_unsigned_integer():
                 large = large | (column < -LARGEST_INTEGER)
             self.refuse(name, large)
-            if not self.frame.implementation.is_polars():
+            if not self.frame.implementation.is_polars() and not self.nan_is_missing(name):
                 column = self.nw.when(~large).then(column)
-        if dtype.is_integer() and not self.frame.implementation.is_pandas_like():
+        if dtype.is_integer() or self.nan_is_missing(name):
             value = column.cast(self.nw.Float64)  # with no NaN to look for
         else:
             value = frames.decimals(column) if dtype.is_decimal() else frames.numbers(column)
@@ -352,13 +359,22 @@ class _Binder:
             return value
         if dtype.is_decimal() and getattr(dtype, "scale", money.MOST_DIGITS + 1) > field.declared.digits:
             return self.converted_objects(name, field)
-        units = value * float(10**field.declared.digits)
+        units = self.kept(f"@units {name}", value * float(10**field.declared.digits))
         exact = field.rounding == "error" or dtype.is_integer() or dtype.is_decimal()
-        rounded = units.round(0) if exact else frames.half_even(units)
+        rounded = self.kept(f"@rounded {name}", units.round(0) if exact else frames.half_even(units))
         self.refuse(name, ~(rounded.abs() <= float(money.LARGEST)) & ~value.is_null())
         if field.rounding == "error" and dtype.is_float():
             self.refuse(name, (units - rounded).abs() > units.abs() * 2.0**-52 + money.FLOAT_SLACK)
         return rounded
+
+    def nan_is_missing(self, name: str) -> bool:
+        """Whether the column is one of numpy within pandas, which has no other missing value than NaN."""
+        import numpy as np
+
+        if not self.frame.implementation.is_pandas():
+            return False
+        native: Any = self.frame.to_native()
+        return isinstance(native[self.source.column(name)].dtype, np.dtype)
 
     def converted(self, name: str, field: Field, column: nw.Expr, dtype: Any) -> nw.Expr:
         """By Python: what is text, or what the engine has no type for. Nothing else can fit."""
@@ -429,18 +445,16 @@ class _Binder:
             value = frames.days_of_microseconds(value)
         return frames.months_of_days(value)
 
-    def counts_of_bad(self) -> frames.Frame | None:
-        """A row that counts the values that do not fit, None where all do."""
-        nw = self.nw
+    def any_bad(self) -> frames.Frame | None:
+        """A row that tells which fields have values that do not fit, None where all fit."""
         if not self.bad:
             return None
         flags = {f"@{position}": bad for position, bad in enumerate(self.bad.values())}
-        counted = [nw.when(bad).then(1).otherwise(0).sum().alias(flag) for flag, bad in flags.items()]
-        return self.frame.select(*counted)
+        return self.frame.select(*(bad.any().alias(flag) for flag, bad in flags.items()))
 
     def finds_bad(self) -> bool:
         """Whether some value does not fit."""
-        counts = self.counts_of_bad()
+        counts = self.any_bad()
         return counts is not None and any(frames.rows_of(counts)[0].values())
 
     def checked(self) -> tuple[frames.Frame, tuple[BadRow, ...]]:

@@ -506,14 +506,14 @@ def days_of_microseconds(column: nw.Expr) -> nw.Expr:
     return over(column, float(MICROSECONDS_A_DAY)).floor()
 
 
-def has_time_of_day(column: nw.Expr, frame: Frame) -> nw.Expr:
-    """Whether a timestamp is not at midnight."""
+def has_time_of_day(column: nw.Expr, day: nw.Expr, frame: Frame) -> nw.Expr:
+    """Whether a timestamp is not at midnight. day: its `days`."""
     import narwhals as nw
 
     if is_relation(frame):
         return column > column.cast(nw.Date).cast(nw.Datetime("us"))
     # Not `!=`: where a missing value is NaN, it differs from everything.
-    return _milliseconds(column) > days(column, frame) * MILLISECONDS_A_DAY
+    return _milliseconds(column) > day * MILLISECONDS_A_DAY
 
 
 def _milliseconds(column: nw.Expr) -> nw.Expr:

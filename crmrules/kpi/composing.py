@@ -96,6 +96,8 @@ class Ordering:
         attainments: Mapping[str, Any] | None = None,
     ) -> list[Numbers]:
         """A column for each expression, the higher first, as `ranks` and `Forced.graded` take them."""
+        if not self.checked:
+            return []
         columns = _columns(self.checked, actuals or {}, attainments or {})
         columns |= {f"{name}_score": rounded(column) for name, column in found.scores.items()}
         columns[SCORE] = rounded(found.score)

@@ -163,7 +163,7 @@ class Feed:
     @property
     def slots(self) -> list[Slot]:
         """The different slots of all aggregates."""
-        return [*dict.fromkeys(slot for found in self.parts.values() for slot in found.slots)]
+        return [*self.checks]
 
     @property
     def values_of_records(self) -> Callable[[Mapping[str, object]], Sequence[Scalar]]:

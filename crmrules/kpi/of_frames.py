@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from crmrules import binding, frames, money
@@ -61,7 +62,7 @@ class OfFrames:
         frame = self.by_subject(frame, lines, [])
         masked, summed = self.summed(frame)
         groups = frames.collected(summed)
-        if len(groups) and groups["@len"].max() > MOST_SURE:
+        if len(groups) and groups.get_column("@len").max() > MOST_SURE:
             self.refuse_overflow(masked)
         wanted = [slot for slot in self.feed.slots if self.feed.is_pulled(slot)]
         pulled = {slot: self.pulled(slot, frame, groups) for slot in wanted}
@@ -71,8 +72,7 @@ class OfFrames:
         """The same of records, where Polars can take them; None where each has to be looked at."""
         if not self.plain:
             return None
-        fields = dict.fromkeys([*self.read_fields, self.feed.role("date")])
-        frame = records_through_polars(self.feed.source, records, fields)
+        frame = records_through_polars(self.feed.source, records, self.dated_fields)
         groups = by_plan(self, frame) if frame is not None else None
         return None if groups is None else self.totals_of(groups, {}, ())
 
@@ -82,8 +82,8 @@ class OfFrames:
         """The totals of sums by subject and period; None if a record counts that lacks one of them."""
         import numpy as np
 
-        subjects, periods = groups[SUBJECT].to_list(), _array(groups[PERIOD])
-        if groups[SUBJECT].null_count() or (periods != np.floor(periods)).any():
+        subjects, periods = groups.get_column(SUBJECT).to_list(), _array(groups.get_column(PERIOD))
+        if groups.get_column(SUBJECT).null_count() or (periods != np.floor(periods)).any():
             return None
         slots = {
             slot: collapse(slot.operation, pulled[slot].groups, pulled[slot].values, len(groups))
@@ -151,13 +151,18 @@ class OfFrames:
         )
         return *self.of_bound(bound.frame), bound.quarantined
 
-    @property
+    @cached_property
     def read_fields(self) -> list[str]:
         """The fields that the pass reads."""
         cut = self.cut
         dated = cut.until is not None or not isinstance(cut.grouping, Themselves | Grouped)
         dated = dated or cut.periods.needs_days
         return [*self.feed.fields, *([self.feed.role("date")] if dated else [])]
+
+    @cached_property
+    def dated_fields(self) -> list[str]:
+        """Those, and the date."""
+        return [*dict.fromkeys([*self.read_fields, self.feed.role("date")])]
 
     def of_bound(self, frame: frames.Frame) -> tuple[frames.Frame, list[Line]]:
         """The records of a bound frame that count in the cut, as `counted` gives them."""
@@ -181,7 +186,7 @@ class OfFrames:
             frame = frame.filter((nw.col(PERIOD) <= cut.through.index) | nw.col(PERIOD).is_null())
         return frame, lines
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether nothing is looked up: the first rule that matches decides, for the record's subject."""
         return (
@@ -191,7 +196,7 @@ class OfFrames:
             and not (self.crediting and self.crediting.adding)
         )
 
-    @property
+    @cached_property
     def nodes(self) -> list[tree.Node]:
         """The expressions that a plain pass computes."""
         nodes = [node for slot in self.feed.slots for node in (slot.argument, slot.where) if node is not None]
@@ -381,9 +386,9 @@ class OfFrames:
     def read(self, slot: Slot, name: str, groups: nw.DataFrame[Any]) -> Column:
         """A slot's values for each group."""
         if slot.operation == "distinct":
-            unknown = _array(groups[f"{name} known"]) < _array(groups["@len"])
-            return _array(groups[name]) - unknown
-        values = groups[name]
+            unknown = _array(groups.get_column(f"{name} known")) < _array(groups.get_column("@len"))
+            return _array(groups.get_column(name)) - unknown
+        values = groups.get_column(name)
         # DuckDB adds whole numbers up in 128 bits.
         whole = (values.dtype.is_integer() or values.dtype.is_decimal()) and slot.operation != "count"
         if not whole:

@@ -29,7 +29,7 @@ MOST_ROWS = 50_000
 MOST_PLANS = 8
 """How many plans are kept for a feed, such as those of several periods."""
 
-_plans: WeakKeyDictionary[Feed, dict[object, Plan]] = WeakKeyDictionary()
+_plans: WeakKeyDictionary[Feed, dict[object, Plan | None]] = WeakKeyDictionary()
 _making = Lock()
 
 
@@ -46,7 +46,8 @@ def by_plan(passing: OfFrames, data: object) -> nw.DataFrame[Any] | None:
         return None
     if (frame := _needed(passing, data)) is None:
         return None
-    found = _plan(passing, frame).run(frame)
+    plan = _plan(passing, frame)
+    found = None if plan is None else plan.run(frame)
     groups = None if found is None else nw.from_native(found, eager_only=True)
     return None if groups is None or (len(groups) and groups["@len"].max() > MOST_SURE) else groups
 
@@ -61,19 +62,17 @@ def _needed(passing: OfFrames, data: object) -> pl.DataFrame | None:
     frame = frames.wrap(data, source.name)
     if frames.is_lazy(frame) or len(frame) > MOST_ROWS:  # type: ignore[arg-type]
         return None
-    fields = [*dict.fromkeys([*passing.read_fields, passing.feed.role("date")])]
+    fields = passing.dated_fields
     columns = frame.columns
     if source.missing_columns(columns, fields) or any(str(name)[:1] == "@" for name in columns):
         return None
     hosts = [*dict.fromkeys(map(source.column, fields))]
     native: Any = frame.select(*hosts).to_native() if frame.implementation.is_polars() else None
-    native = through_polars(frame, hosts) if native is None else native
-    if native is None or binding.needs_python(source, fields, frames.wrap(native, source.name)):
-        return None
-    return native  # type: ignore[no-any-return]
+    return through_polars(frame, hosts) if native is None else native
 
 
-def _plan(passing: OfFrames, frame: pl.DataFrame) -> Plan:
+def _plan(passing: OfFrames, frame: pl.DataFrame) -> Plan | None:
+    """The plan for frames of that shape, None where Python has to read some values."""
     cut = passing.cut
     shape = tuple(frame.schema.items())
     key = (shape, cut.periods, cut.period, cut.until, cut.through, len(passing.feed.slots))
@@ -82,7 +81,9 @@ def _plan(passing: OfFrames, frame: pl.DataFrame) -> Plan:
         if key not in kept:
             while len(kept) >= MOST_PLANS:
                 kept.pop(next(iter(kept)))
-            kept[key] = Plan(passing, frame.schema)
+            wrapped = frames.wrap(frame.clear(), passing.feed.source.name)
+            by_python = binding.needs_python(passing.feed.source, passing.dated_fields, wrapped)
+            kept[key] = None if by_python else Plan(passing, frame.schema)
         return kept[key]
 
 
@@ -110,7 +111,9 @@ class Plan:
         with self._running:
             self._frame = frame
             try:
-                sums, *bad = pl.collect_all([self._sums, *([] if self._bad is None else [self._bad])])
+                sums, *bad = pl.collect_all(
+                    [self._sums, *([] if self._bad is None else [self._bad])], engine="in-memory"
+                )
             finally:
                 self._frame = None
         return None if bad and any(bad[0].row(0)) else sums

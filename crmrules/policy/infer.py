@@ -68,7 +68,11 @@ def _kinds_of_frame(records: object, needed: list[str]) -> tuple[dict[str, str],
             kinds[name] = "date"
         elif dtype == nw.Datetime:
             midnight = frame.select(
-                nw.when(frames.has_time_of_day(nw.col(name), frame)).then(1).otherwise(0).max().alias("x")
+                nw.when(frames.has_time_of_day(nw.col(name), frames.days(nw.col(name), frame), frame))
+                .then(1)
+                .otherwise(0)
+                .max()
+                .alias("x")
             )
             kinds[name] = "datetime" if frames.rows_of(midnight)[0]["x"] else "date"
         elif dtype.is_decimal():
