@@ -114,6 +114,8 @@ class Plan:
                 sums, *bad = pl.collect_all(
                     [self._sums, *([] if self._bad is None else [self._bad])], engine="in-memory"
                 )
+            except pl.exceptions.InvalidOperationError:
+                return None  # an amount that is no whole number of 64 bits, which step by step is named
             finally:
                 self._frame = None
         return None if bad and any(bad[0].row(0)) else sums

@@ -123,6 +123,17 @@ def test_a_bad_value_and_a_missing_subject_are_named_as_ever() -> None:
 
 
 @pytest.mark.usefixtures("small_ones_too")
+@pytest.mark.parametrize("amount", [float("inf"), -1e30, 2.0**51])
+def test_an_amount_beyond_whole_numbers_is_named_as_ever(amount: float) -> None:
+    rows = records(40)
+    rows[7]["amount"] = amount
+    for data in (rows, pl.DataFrame(rows), pd.DataFrame(rows).astype({"day": "datetime64[s]"})):
+        with pytest.raises(FieldError) as bad:
+            card(data)
+        assert (bad.value.code, bad.value.row) == ("F104", "N7")
+
+
+@pytest.mark.usefixtures("small_ones_too")
 def test_threads_do_not_see_the_rows_of_others() -> None:
     given = [records(30 + seed, seed) for seed in range(12)]
     with pandas_alone():
