@@ -64,7 +64,9 @@ def _bound(field: Field, values: list[Any]) -> list[Any] | None:
     if kind == "money" and found <= {Decimal, NONE}:
         return money.scaled_decimals(values, declared.digits)
     if kind == "money" and found <= _AMOUNTS:
-        return _amounts(values, declared.digits, field.rounding)
+        amounts = _amounts(values, declared.digits, field.rounding)
+        # NaN is missing, which a field that is declared `not null` refuses.
+        return None if amounts is not None and None in amounts and not declared.nullable else amounts
     return None
 
 

@@ -77,5 +77,11 @@ def test_what_needs_a_closer_look_is_left(change: dict[str, object]) -> None:
     assert bound_plainly(SOURCE, [{**record, **change}], NAMES) is None
 
 
+def test_a_missing_amount_is_no_amount_where_one_is_required() -> None:
+    required = Source.model_validate({"name": "deals", "fields": {"amount": "money(2) not null"}})
+    assert bound_plainly(required, [{"amount": 1.5}], ["amount"]) == [{"amount": 150}]
+    assert bound_plainly(required, [{"amount": 1.5}, {"amount": float("nan")}], ["amount"]) is None
+
+
 def test_a_missing_field_is_left_to_the_careful_way() -> None:
     assert bound_plainly(SOURCE, [{"who": "Ann"}], NAMES) is None
