@@ -252,7 +252,7 @@ class Plan:
         only, through = (None, period) if back else (period, None)
         cut = Cut(self.model.period, grouping, only, until, through)
         totals = {id(feed): feed.totals(_data_of(feed, data), cut, data) for feed in self.feeds}
-        notes = self._without_unknown(totals, roster)
+        notes = self._without_unknown(totals, grouping)
         inner = {
             name: plan.score(data, beside, period=None if name in self._recalled else period, until=until)
             for name, plan in self.nested.items()
@@ -301,20 +301,21 @@ class Plan:
             card = self.finished(Shown(values, 1), beside, until)
             return replace(card, notes=(*card.notes, f"no movement: {error.message}"))
 
-    def _without_unknown(self, totals: dict[int, Totals], roster: Roster | None) -> list[str]:
-        """Drop or refuse whom the roster does not know, as declared; says whom."""
-        if self.model.unknown not in ("drop", "error") or (roster is None and SUBJECT in self.model.keys):
+    def _without_unknown(self, totals: dict[int, Totals], grouping: Grouping) -> list[str]:
+        """Drop or refuse whom the roster or the tree does not know, as declared; says whom."""
+        place = next((at for at, key in enumerate(self.model.keys) if key not in self.fields), None)
+        base = grouping.inner if isinstance(grouping, Keyed) else grouping
+        if self.model.unknown not in ("drop", "error") or place is None or base is None:
             return []
-        place = self.model.keys.index(SUBJECT) if SUBJECT in self.model.keys else None
+        # In the other groupings, payees that belong to nobody are kept apart by their names.
+        known = base.subjects if isinstance(base, Themselves | Above) else None
+        if isinstance(base, Themselves) and not known:
+            return []  # there is no roster
+        what = "tree" if isinstance(base, Above) else "roster"
         lost = dict[str, None]()
         for feed, each in totals.items():
-            who = [
-                subject.split(SEPARATOR)[place or 0] if self.fields else subject for subject in each.subjects
-            ]
-            if place is not None and roster is not None:
-                odd = [name not in roster.people for name in who]
-            else:
-                odd = [UNKNOWN in subject for subject in each.subjects]
+            who = [subject.split(SEPARATOR)[place] if self.fields else subject for subject in each.subjects]
+            odd = [UNKNOWN in name if known is None else name not in known for name in who]
             if any(odd):
                 lost |= dict.fromkeys(
                     name.rpartition(UNKNOWN)[2] for name, is_odd in zip(who, odd, strict=True) if is_odd
@@ -326,10 +327,10 @@ class Plan:
         if self.model.unknown == "error":
             raise RecordError(
                 "M103",
-                f"model `{self.name}`: the roster does not know {listed}",
-                hint="add them to the roster, or write unknown: drop, or add",
+                f"model `{self.name}`: the {what} does not know {listed}",
+                hint=f"add them to the {what}, or write unknown: drop",
             )
-        return [f"not on the roster, so not on the card: {listed}"]
+        return [f"not on the {what}, so not on the card: {listed}"]
 
     def of_model(self, period: Period) -> Period:
         """A period as one of the model's. Raises RecordError (M105) where the model has none such."""

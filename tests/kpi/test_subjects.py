@@ -161,6 +161,29 @@ def test_whom_the_roster_does_not_know_can_be_an_error(engine: Callable[[list[di
         RULES.score({"orders": engine(dated([*RECORDS, EVE])), "team": TEAM}, model="strict")
 
 
+LINES = [{"member": "Ann", "above": "Mo"}, {"member": "Bo", "above": "Mo"}]
+OF_TREE = BOOK.replace(
+    "roster: team\n",
+    "  lines:\n    fields: {member: text, above: text}\n"
+    "roster: team\ntree: {table: lines, member: member, parent: above}\n",
+)
+
+
+@pytest.mark.parametrize("how", ["drop", "error"])
+def test_whom_the_tree_does_not_know_can_be_dropped_or_refused(how: str) -> None:
+    rules = Rulebook.parse(
+        OF_TREE.replace("strict: {unknown: error,", f"strict: {{subject: tree, unknown: {how},")
+    )
+    data = {"orders": [*RECORDS, EVE], "team": TEAM, "lines": LINES}
+    if how == "error":
+        with pytest.raises(RecordError, match="the tree does not know Eve"):
+            rules.score(data, model="strict")
+        return
+    card = rules.score(data, model="strict")
+    assert card.notes == ("not on the tree, so not on the card: Eve",)
+    assert card.subjects == ["Ann", "Bo", "Mo"]
+
+
 def test_a_roster_must_say_where_everybody_belongs() -> None:
     with pytest.raises(RulebookError, match="write unknown: drop, or error"):
         Rulebook.parse(BOOK.replace("subject: manager, unknown: drop", "subject: manager, unknown: add"))
