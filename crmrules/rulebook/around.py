@@ -19,6 +19,7 @@ Located = tuple[Path, CrmRulesError]
 
 
 def roster_names(book: Rulebook) -> list[str]:
+    """What stands on the roster around a subject, by role or field name."""
     if book.roster is None or book.roster not in book.sources:
         return []
     fields = book.sources[book.roster].fields
@@ -26,6 +27,7 @@ def roster_names(book: Rulebook) -> list[str]:
 
 
 def roster_misfits(book: Rulebook) -> Iterator[Located]:
+    """A roster that is no source, or has no field that names who is judged."""
     if book.roster is None:
         return
     if book.roster not in book.sources:
@@ -40,6 +42,7 @@ def roster_misfits(book: Rulebook) -> Iterator[Located]:
 
 
 def tree_misfits(book: Rulebook) -> Iterator[Located]:
+    """What does not fit in the declaration of the reporting tree."""
     if book.tree is None:
         return
     if book.tree.table not in book.sources:
@@ -50,6 +53,7 @@ def tree_misfits(book: Rulebook) -> Iterator[Located]:
 
 
 def trigger_misfits(book: Rulebook) -> Iterator[Located]:
+    """What triggers name and there is not: models, indicators, sources, calendars, roles, other triggers."""
     around = Surroundings(sources=book.sources, triggers=book.triggers)
     for name, trigger in book.triggers.items():
         path: Path = ("triggers", name)
@@ -136,4 +140,5 @@ def _misfits(book: Rulebook, trigger: TriggerRule, path: Path) -> Iterator[Locat
 
 
 def unknown(code: str, what: str, name: str, known: Iterable[str]) -> CrmRulesError:
+    """The error for a name that nothing declared has, with the nearest ones."""
     return CrmRulesError(code, f"there is no {what} `{name}`", hint=did_you_mean(name, known))

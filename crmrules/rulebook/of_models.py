@@ -14,6 +14,7 @@ from crmrules.rulebook.book import Rulebook
 
 
 def target_misfits(book: Rulebook, model: Model) -> Iterator[Located]:
+    """Targets that do not fit their tables, and calendars that are not declared."""
     roster = book.sources.get(book.roster) if book.roster else None
     for indicator, declared in model.indicators.items():
         for path, error in target_problems(declared.target, book.sources, roster):
@@ -50,6 +51,7 @@ def key_fields(book: Rulebook, model: Model) -> tuple[str, ...]:
 
 
 def subject_misfits(book: Rulebook, model: Model, fields: Sequence[str], plan: Plan) -> Iterator[Located]:
+    """Keys of a subject that neither the records nor the roster have, or that do not go together."""
     path: Path = ("subject",)
     of_payees = [key for key in model.keys if key not in fields]
     if len(of_payees) > 1:
@@ -72,6 +74,7 @@ def subject_misfits(book: Rulebook, model: Model, fields: Sequence[str], plan: P
 
 
 def nested_misfits(book: Rulebook, name: str, model: Model) -> Iterator[Located]:
+    """Models within a model that are not there, part of one another, or of other periods or subjects."""
     for indicator, declared in model.indicators.items():
         path: Path = ("indicators", indicator, "model")
         if declared.model is None:
